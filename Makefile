@@ -1,0 +1,59 @@
+# Everything runs in .venv, which the first target that needs it creates. PYTHON makes it:
+# `make setup PYTHON=/path/to/python3.11`.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+SERVICES := $(PY) tools/services.py run --
+# What pytest is told besides: `make test ARGS="tests/store -x"`.
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-stack test check format bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.dev ## Create .venv with everything that development needs
+
+# One stamp per set of requirements: nothing is installed twice, a changed pin is noticed.
+.venv/.base: requirements/base.txt pyproject.toml
+	$(PYTHON) tools/install.py base
+	@touch $@
+
+.venv/.dev: requirements/base.txt requirements/dev.txt pyproject.toml
+	$(PYTHON) tools/install.py dev
+	@touch .venv/.base $@
+
+.venv/.bench: requirements/base.txt requirements/dev.txt requirements/bench.txt pyproject.toml
+	$(PYTHON) tools/install.py bench
+	@touch .venv/.base .venv/.dev $@
+
+demo: .venv/.base ## Kill a worker half-way and watch the order finish; needs nothing but Python
+	@echo "== Aion's demo: SQLite, one worker process, no servers =="
+	$(PY) tools/demo.py
+
+demo-stack: .venv/.dev ## The same on PostgreSQL, Redis and Celery
+	@echo "== Aion's demo: PostgreSQL, Redis, Celery workers and beat =="
+	$(SERVICES) $(PY) tools/demo.py --stack
+
+test: .venv/.dev ## Run the test suite on SQLite and on PostgreSQL
+	$(PY) tools/test.py $(ARGS)
+
+check: .venv/.dev ## Run every check but the tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+	$(PY) manage.py check --fail-level WARNING
+	$(PY) manage.py makemigrations --check --dry-run --settings=config.settings.test
+
+format: .venv/.dev ## Format the code and repair what ruff can
+	$(PY) -m ruff check --fix-only --exit-zero .
+	$(PY) -m ruff format .
+
+bench: .venv/.bench ## Run the benchmarks
+	$(SERVICES) $(PY) -m benchmarks
+
+clean: ## Remove caches, builds and what runs left behind; .venv stays
+	rm -rf var build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

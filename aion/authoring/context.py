@@ -1,0 +1,189 @@
+"""The seam between what authors call and the engine that runs it: the running workflow, the running attempt.
+
+The engine implements these protocols and sets the variables; `aion.workflow` and `aion.activity` read
+them. A context variable, not a thread's, because it must follow the coroutines of one run and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime as dt
+import random
+import sys
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from aion.authoring.options import ActivityOptions
+from aion.core.commands import Site
+from aion.core.errors import NotInActivity, NotInWorkflow
+from aion.core.retry import RetryPolicy
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowInfo:
+    """What a workflow may know of its own run. Times are aware UTC."""
+
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    attempt: int
+    started_at: dt.datetime
+    history_length: int
+    parent_workflow_id: str | None = None
+    parent_run_id: str | None = None
+    root_workflow_id: str | None = None
+    root_run_id: str | None = None
+    continued_from_run_id: str | None = None
+    run_timeout: dt.timedelta | None = None
+    execution_timeout: dt.timedelta | None = None
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    memo: dict[str, Any] = dataclasses.field(default_factory=dict)
+    search_attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityInfo:
+    """What an activity may know of its own attempt. Times are aware UTC.
+
+    `idempotency_key` is the same for every attempt of one activity and unique among all: hand it to
+    services that take one. `task_token` completes this attempt from elsewhere.
+    """
+
+    activity_id: str
+    activity_type: str
+    attempt: int
+    workflow_id: str
+    run_id: str
+    workflow_type: str
+    task_queue: str
+    is_local: bool = False
+    scheduled_at: dt.datetime | None = None
+    started_at: dt.datetime | None = None
+    start_to_close_timeout: dt.timedelta | None = None
+    heartbeat_timeout: dt.timedelta | None = None
+    retry: RetryPolicy | None = None
+    heartbeat_details: tuple[Any, ...] = ()
+    task_token: str = ""
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def idempotency_key(self) -> str:
+        """A stable key of this activity, over all its attempts."""
+        return f"{self.run_id}:{self.activity_id}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ActivityCall:
+    """An activity asked for: its type, encoded input, options, and how to read its result."""
+
+    activity_type: str
+    input: bytes
+    options: ActivityOptions
+    decode: Callable[[msgspec.Raw], Any]
+
+
+class WorkflowContext(Protocol):
+    """What the engine does for running workflow code."""
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the code now runs over recorded events."""
+
+    def info(self) -> WorkflowInfo:
+        """Describe the run."""
+
+    def now(self) -> dt.datetime:
+        """Give the time of the event being folded."""
+
+    def start_activity(self, call: ActivityCall, site: Site | None) -> asyncio.Future[Any]:
+        """Ask for an activity."""
+
+    async def wait_condition(
+        self, predicate: Callable[[], object], timeout: float | None, summary: str
+    ) -> None:
+        """Wait until a predicate holds."""
+
+    async def sleep(self, seconds: float, summary: str) -> None:
+        """Wait on a durable timer."""
+
+    def side_effect(self, function: Callable[[], T], hint: Any, site: Site | None) -> T:
+        """Take a value once and record it."""
+
+    def random(self, stream: str) -> random.Random:
+        """Give the named stream of random numbers."""
+
+    def uuid4(self) -> uuid.UUID:
+        """Give the next random id."""
+
+    def uuid7(self) -> uuid.UUID:
+        """Give the next time-ordered id."""
+
+    def cancel_reason(self) -> str | None:
+        """Give the reason of the cancel request, None when there was none."""
+
+
+class ActivityContext(Protocol):
+    """What the engine does for a running activity attempt."""
+
+    @property
+    def info(self) -> ActivityInfo:
+        """Describe the attempt."""
+
+    def heartbeat(self, details: tuple[Any, ...]) -> None:
+        """Report life and progress."""
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """Why the attempt should stop, None when it should not."""
+
+    def wait_for_cancel(self, timeout: float | None) -> bool:
+        """Block until the attempt should stop."""
+
+
+current_workflow: ContextVar[WorkflowContext | None] = ContextVar("aion_workflow", default=None)
+current_activity: ContextVar[ActivityContext | None] = ContextVar("aion_activity", default=None)
+
+
+def require_workflow(what: str) -> WorkflowContext:
+    """Give the running workflow.
+
+    Raises:
+        NotInWorkflow: no workflow code is running here; the message names `what`.
+    """
+    context = current_workflow.get()
+    if context is None:
+        raise NotInWorkflow(f"{what} needs a running workflow: call it from workflow code only")
+    return context
+
+
+def require_activity(what: str) -> ActivityContext:
+    """Give the running activity attempt.
+
+    Raises:
+        NotInActivity: no activity is running here; the message names `what`.
+    """
+    context = current_activity.get()
+    if context is None:
+        raise NotInActivity(f"{what} needs a running activity: call it from activity code only")
+    return context
+
+
+_ENGINE_MODULES = ("aion.", "aion_engine.", "asyncio.", "asyncio")
+
+
+def user_site(depth: int = 1) -> Site | None:
+    """Find the line of user code that led here: the nearest frame outside of Aion and asyncio."""
+    frame = sys._getframe(depth)
+    while frame is not None:
+        if not frame.f_globals.get("__name__", "").startswith(_ENGINE_MODULES):
+            return Site(frame.f_code, frame.f_lineno)
+        frame = frame.f_back  # type: ignore[assignment]  # the loop ends on None
+    return None

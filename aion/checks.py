@@ -1,0 +1,112 @@
+"""The system checks: what `manage.py check` says about settings, definitions and the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections, router
+from django.utils.module_loading import import_string
+
+from aion.authoring.registry import registry
+from aion.conf import find_problems, settings
+
+PORTS = ("DISPATCHER", "BELL", "QUERIER")
+
+
+@register("aion")
+def check_settings(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> Iterable[CheckMessage]:
+    """E001: the AION dict; E002: a port cannot be imported; E003: the database alias."""
+    problems = find_problems(getattr(django_settings, "AION", {}))
+    yield from (Error(problem, id="aion.E001") for problem in problems)
+    if problems:
+        return
+    for name in PORTS:
+        path = getattr(settings, name)
+        try:
+            import_string(path)
+        except ImportError as error:
+            yield Error(f"AION[{name!r}] = {path!r} cannot be imported: {error}", id="aion.E002")
+    if settings.BELL.endswith(".RedisBell") and not settings.REDIS_URL:
+        yield Error("AION['BELL'] is RedisBell but AION['REDIS_URL'] is not set", id="aion.E002")
+    yield from _check_alias()
+
+
+def _check_alias() -> Iterable[CheckMessage]:
+    from aion.models import Run
+
+    alias = settings.DATABASE
+    if alias not in connections.databases:
+        known = ", ".join(connections.databases)
+        yield Error(
+            f"AION['DATABASE'] = {alias!r} is not in DATABASES (there are: {known})", id="aion.E003"
+        )
+        return
+    routed = router.db_for_write(Run)
+    if routed != alias:
+        yield Error(
+            f"AION['DATABASE'] is {alias!r}, but the database routers send Aion's tables to "
+            f"{routed!r}: starts would not join the transactions of callers",
+            hint="Route the app label 'aion' to the alias, or change AION['DATABASE'].",
+            id="aion.E003",
+        )
+
+
+@register("aion")
+def check_definitions(
+    app_configs: Sequence[AppConfig] | None, **_: Any
+) -> Iterable[CheckMessage]:
+    """E004: a name defined twice; E005: a workflow; E006: an activity; E007: the wall clock."""
+    yield from (Error(clash, id="aion.E004") for clash in registry.clashes)
+    for workflow in registry.workflows.values():
+        for problem in workflow.problems:
+            yield Error(f"Workflow {workflow.name} ({workflow.origin}) {problem}", id="aion.E005")
+        for found in workflow.impurities:
+            yield Error(f"Workflow {workflow.name}: {found}", id="aion.E007")
+    for activity in registry.activities.values():
+        for problem in activity.problems:
+            yield Error(f"Activity {activity.name} ({activity.origin}) {problem}", id="aion.E006")
+
+
+@register(Tags.database)
+def check_database(
+    app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
+) -> Iterable[CheckMessage]:
+    """E008: a database that cannot hold Aion; E009: its isolation level; W002: tables are missing."""
+    if find_problems(getattr(django_settings, "AION", {})):
+        return
+    alias = settings.DATABASE
+    if alias not in (databases or ()):
+        return
+    connection = connections[alias]
+    if connection.vendor not in ("postgresql", "sqlite"):
+        yield Error(
+            f"Aion needs PostgreSQL or SQLite; database {alias!r} is {connection.vendor}",
+            id="aion.E008",
+        )
+        return
+    if connection.vendor == "postgresql":
+        yield from _check_isolation(alias)
+    if "aion_run" not in connection.introspection.table_names():
+        yield Warning(
+            f"Aion's tables are missing from database {alias!r}",
+            hint="Run `manage.py migrate`.",
+            id="aion.W002",
+        )
+
+
+def _check_isolation(alias: str) -> Iterable[CheckMessage]:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SHOW transaction_isolation")
+        row = cursor.fetchone()
+    if row and row[0] != "read committed":
+        yield Error(
+            f"Database {alias!r} runs transactions at {row[0]!r}; Aion's locks assume read committed",
+            hint="Remove isolation_level from the OPTIONS of this database.",
+            id="aion.E009",
+        )

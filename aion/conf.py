@@ -1,0 +1,133 @@
+"""The settings: one `AION` dict in Django's settings, typed and with defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+from typing import Any, Self
+
+from django.conf import settings as django_settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Every key of the `AION` dict. Durations are seconds, sizes are bytes."""
+
+    DATABASE: str = "default"  # the alias on which all of Aion's tables live
+    TASK_QUEUE: str = "default"  # for runs and activities that name none
+    DISPATCHER: str = "aion_engine.runtime.dispatch.CeleryDispatcher"  # hands activities over
+    BELL: str = "aion_engine.runtime.bells.PollingBell"  # tells loops and waiters that there is work
+    QUERIER: str = "aion_engine.runtime.queries.ReplayQuerier"  # answers queries
+    REDIS_URL: str = ""  # for RedisBell
+    LEASE: float = 15.0  # a worker silent for so long is dead
+    BATCH_RUNS: int = 200  # the most runs of one turn transaction
+    BATCH_TIME: float = 0.05  # the most time of user code in one turn transaction
+    YIELD_LIMIT: float = 2.0  # workflow code that does not yield for so long is interrupted
+    POLL_INTERVAL: float = 1.0  # the longest sleep of an idle loop without a bell
+    BELL_POLL_INTERVAL: float = 5.0  # the longest sleep of an idle loop with a bell
+    CACHE_RUNS: int = 5_000  # live instances kept by a process
+    CACHE_BYTES: int = 256 * 1024 * 1024  # history bytes behind these instances
+    LOCAL_THREADS: int = 4  # threads for local activities in a loop
+    ACTIVITY_THREADS: int = 8  # threads for activities in aion_worker
+    TURN_LOOP: str = "auto"  # which Celery workers host a loop: auto, always, never
+    LOOP_QUEUES: tuple[str, ...] = ()  # the task queues whose runs a loop takes; () means all
+    DEFAULT_START_TO_CLOSE: float = 3600.0  # for activities that set no close timeout
+    REPUBLISH_AFTER: float = 10.0  # an unclaimed activity is published again after so long
+    TICK_INTERVAL: float = 1.0  # how often beat ticks
+    TICK_STALE_AFTER: float = 5.0  # a loop ticks itself when the last tick is older
+    ON_NON_DETERMINISM: str = "hold"  # hold or fail
+    HOLD_RETRY_FIRST: float = 10.0  # a held run is tried again after so long, then twice as long ...
+    HOLD_RETRY_LAST: float = 600.0  # ... up to this
+    PAYLOAD_WARN: int = 512 * 1024
+    PAYLOAD_REFUSE: int = 2 * 1024 * 1024
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Read the `AION` dict.
+
+        Raises:
+            ImproperlyConfigured: a key is unknown, or a value has the wrong type; the message names it.
+        """
+        problems = list(find_problems(values))
+        if problems:
+            raise ImproperlyConfigured(problems[0])
+        return cls(**values)
+
+    @property
+    def lease(self) -> dt.timedelta:
+        """`LEASE` as a duration."""
+        return dt.timedelta(seconds=self.LEASE)
+
+
+_CHOICES = {"TURN_LOOP": ("auto", "always", "never"), "ON_NON_DETERMINISM": ("hold", "fail")}
+_POSITIVE = (int, float)
+
+
+def find_problems(values: Any) -> list[str]:
+    """Say everything that is wrong with an `AION` dict."""
+    if not isinstance(values, dict):
+        return [f"AION must be a dict, not {type(values).__name__}"]
+    fields = {field.name: field for field in dataclasses.fields(Settings)}
+    return [
+        problem
+        for key, value in values.items()
+        if (problem := _problem(key, value, fields)) is not None
+    ]
+
+
+def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
+    field = fields.get(key)
+    if field is None:
+        return f"AION has no key {key!r}. Keys are: {', '.join(sorted(fields))}"
+    default = field.default
+    wanted = (int, float) if isinstance(default, float) else type(default)
+    if isinstance(default, tuple):
+        wanted = (tuple, list)
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        return f"AION[{key!r}] must be {type(default).__name__}, not {type(value).__name__}"
+    if isinstance(default, _POSITIVE) and value <= 0:
+        return f"AION[{key!r}] must be positive, not {value}"
+    choices = _CHOICES.get(key)
+    if choices and value not in choices:
+        return f"AION[{key!r}] must be one of {', '.join(choices)}, not {value!r}"
+    return None
+
+
+class _Current:
+    """The settings in force, read once and again when Django says that they changed."""
+
+    def __init__(self) -> None:
+        self._settings: Settings | None = None
+        self._ports: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        if self._settings is None:
+            self._settings = Settings.from_dict(dict(getattr(django_settings, "AION", {})))
+        return getattr(self._settings, name)
+
+    def port(self, name: str) -> Any:
+        """Give the object behind a dotted path in the settings; made once for each process.
+
+        Raises:
+            ImproperlyConfigured: the path cannot be imported.
+        """
+        if name not in self._ports:
+            path = getattr(self, name)
+            try:
+                self._ports[name] = import_string(path)()
+            except ImportError as error:
+                raise ImproperlyConfigured(f"AION[{name!r}] = {path!r}: {error}") from error
+        return self._ports[name]
+
+    def reset(self, *, setting: str = "AION", **_: Any) -> None:
+        """Forget what was read."""
+        if setting == "AION":
+            self._settings = None
+            self._ports.clear()
+
+
+settings = _Current()
+setting_changed.connect(settings.reset)

@@ -1,0 +1,69 @@
+"""What the operations and the store's users need from the engine, as interfaces named in the settings.
+
+An implementation is made once for each process, without arguments. None of these calls may be needed for
+correctness, except the querier's answer: a bell may be lost, a hand-over is repeated by the sweep.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """An activity attempt that waits for a worker: its row, its attempt, where it goes."""
+
+    task_id: uuid.UUID
+    attempt: int
+    task_queue: str
+    activity_type: str
+
+
+class Waiter(Protocol):
+    """Waits for one thing to be rung."""
+
+    def wait(self, timeout: float) -> bool:
+        """Block until rung, at most `timeout` seconds; tell whether it was. Rings are not lost between waits."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Bell(Protocol):
+    """Tells turn loops and result waiters that there is something to look at. Never raises."""
+
+    listens: bool
+    """Whether rings really arrive here, so that waiters may sleep long."""
+
+    def ring_loops(self) -> None:
+        """Wake the turn loops: some run has a message."""
+
+    def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
+        """Wake those who wait for the results of these runs."""
+
+    def loop_waiter(self) -> Waiter:
+        """Listen for `ring_loops`."""
+
+    def result_waiter(self, run_id: uuid.UUID) -> Waiter:
+        """Listen for `ring_closed` of one run."""
+
+
+class Dispatcher(Protocol):
+    """Hands activities over to those who run them. Never raises: the row is the truth."""
+
+    def publish(self, handovers: Sequence[Handover]) -> None:
+        """Announce attempts that wait."""
+
+
+class Querier(Protocol):
+    """Answers queries by replaying a throw-away instance."""
+
+    def query(self, run_id: uuid.UUID, name: str, data: bytes) -> bytes:
+        """Give the encoded answer.
+
+        Raises:
+            QueryError: the handler failed, or there is none of this name.
+        """

@@ -1,0 +1,7 @@
+"""The tables. They hold facts and know no verbs: `aion.store` is their only writer."""
+
+from aion.models.activities import ActivityTask
+from aion.models.runs import Event, Message, Request, Run, Timer
+from aion.models.workers import Tick, Worker
+
+__all__ = ["ActivityTask", "Event", "Message", "Request", "Run", "Tick", "Timer", "Worker"]

@@ -1,0 +1,71 @@
+"""Pending activities: one row from the asking to the outcome."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from aion.core.ids import uuid7
+from aion.models.runs import Run
+
+
+class ActivityState(models.TextChoices):
+    """Where a pending activity stands."""
+
+    SCHEDULED = "scheduled", _("Scheduled")
+    RUNNING = "running", _("Running")
+    EXTERNAL = "external", _("Completed from elsewhere")
+
+
+class ActivityTask(models.Model):
+    """An activity without its outcome. The row is the truth; broker messages only point at it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    run = models.ForeignKey(
+        Run, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="activities"
+    )
+    activity_id = models.CharField(max_length=255)
+    activity_type = models.CharField(_("activity type"), max_length=255)
+    task_queue = models.CharField(_("task queue"), max_length=255)
+    order = models.TextField()  # the attributes of ActivityScheduled, as JSON
+    state = models.CharField(_("state"), max_length=20, choices=ActivityState)
+    attempt = models.PositiveIntegerField(_("attempt"), default=1)
+    scheduled_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    owner_id = models.UUIDField(null=True, blank=True)
+    pid = models.IntegerField(null=True, blank=True)
+    timeout_at = models.DateTimeField(null=True, blank=True)  # the next deadline, whichever it is
+    timeout_kind = models.CharField(max_length=20, blank=True, default="")
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    heartbeat_details = models.TextField(default="[]")
+    last_failure = models.TextField(null=True, blank=True)  # noqa: DJ001  # JSON, or none yet
+    cancel_requested = models.BooleanField(default=False)
+    paused = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("pending activity")
+        verbose_name_plural = _("pending activities")
+        constraints = (
+            models.UniqueConstraint(fields=["run", "activity_id"], name="aion_activity_identity"),
+        )
+        indexes = (
+            models.Index(
+                fields=["next_attempt_at"],
+                name="aion_activity_ready",
+                condition=Q(state="scheduled"),
+            ),
+            models.Index(
+                fields=["timeout_at"],
+                name="aion_activity_timeout",
+                condition=Q(timeout_at__isnull=False),
+            ),
+            models.Index(
+                fields=["owner_id"], name="aion_activity_owner", condition=Q(owner_id__isnull=False)
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.activity_type} ({self.state}, attempt {self.attempt})"

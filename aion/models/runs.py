@@ -1,0 +1,178 @@
+"""Runs, their histories, and what waits for them: messages and timers.
+
+The links between these tables carry no database constraint: only the store writes them, in the same
+transaction, and a constraint would cost a look-up for each row of the hottest inserts.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from aion.core.ids import uuid7
+from aion.core.status import RunStatus
+
+
+def status_choices() -> list[tuple[str, str]]:
+    """Give the statuses with their labels."""
+    return [(status.value, status.value.replace("_", " ").capitalize()) for status in RunStatus]
+
+
+class Run(models.Model):
+    """One execution of a workflow. All but its identity is a projection of its history."""
+
+    id = models.UUIDField(_("run id"), primary_key=True, default=uuid7, editable=False)
+    workflow_id = models.CharField(_("workflow id"), max_length=255)
+    workflow_type = models.CharField(_("workflow type"), max_length=255)
+    definition_hash = models.CharField(max_length=64, blank=True, default="")
+    behaviour_version = models.PositiveSmallIntegerField(default=1)
+    task_queue = models.CharField(_("task queue"), max_length=255, default="default")
+    status = models.CharField(_("status"), max_length=20, choices=status_choices)
+    head_seq = models.PositiveIntegerField(default=0)  # the seq of the last event
+    first_seq = models.PositiveIntegerField(default=1)  # the seq of this run's first event in the chain
+    history_bytes = models.PositiveBigIntegerField(default=0)
+    started_at = models.DateTimeField(_("started at"))
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)
+    deadline_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.CharField(max_length=255, blank=True, default="")
+    parent_run_id = models.UUIDField(null=True, blank=True)
+    parent_close_policy = models.CharField(max_length=20, blank=True, default="")
+    root_run_id = models.UUIDField(null=True, blank=True)
+    continued_from_run_id = models.UUIDField(null=True, blank=True)
+    chain_position = models.PositiveIntegerField(default=0)
+    owner_id = models.UUIDField(null=True, blank=True)  # the worker with local activities in flight
+    search_attributes = models.JSONField(default=dict, blank=True)
+    memo = models.TextField(default="{}")
+    result = models.TextField(null=True, blank=True)  # noqa: DJ001  # JSON; no result is not an empty one
+    failure = models.TextField(null=True, blank=True)  # noqa: DJ001
+    problem = models.TextField(null=True, blank=True)  # noqa: DJ001  # why the run is held, as JSON
+    problem_count = models.PositiveIntegerField(default=0)
+    held_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        constraints = (
+            models.UniqueConstraint(
+                fields=["workflow_id"],
+                condition=Q(closed_at__isnull=True),
+                name="aion_run_one_open",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["workflow_id", "-started_at"], name="aion_run_by_workflow"),
+            models.Index(fields=["-started_at", "-id"], name="aion_run_newest"),
+            models.Index(
+                fields=["owner_id"], name="aion_run_owner", condition=Q(owner_id__isnull=False)
+            ),
+            models.Index(
+                fields=["held_until"], name="aion_run_held", condition=Q(held_until__isnull=False)
+            ),
+            models.Index(
+                fields=["parent_run_id"],
+                name="aion_run_children",
+                condition=Q(parent_run_id__isnull=False),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.workflow_id} ({self.status})"
+
+
+class Event(models.Model):
+    """A fact of a run. Written once by the store; the ORM refuses to change or delete one."""
+
+    pk = models.CompositePrimaryKey("run", "seq")
+    run = models.ForeignKey(
+        Run, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="events"
+    )
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=40)
+    recorded_at = models.DateTimeField()
+    attributes = models.TextField()  # JSON text: jsonb would refuse NUL and reorder keys
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.kind}"
+
+    def save(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: history is appended by turns only."""
+        raise TypeError("Events are immutable: only a turn appends them, through aion.store")
+
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse: history is kept as a whole, or pruned as a whole."""
+        raise TypeError("Events are immutable: retention deletes whole closed runs only")
+
+
+class Message(models.Model):
+    """An event that waits in a run's mailbox for its place in history.
+
+    `kind` and `body` are those of the event. `start` and `wake` are kinds without an event: fold the
+    recorded start; look at the run again. Messages of a paused or held run are parked.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(
+        Run, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="messages"
+    )
+    kind = models.CharField(max_length=40)
+    body = models.TextField(default="{}")
+    created_at = models.DateTimeField()
+    parked = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        indexes = (
+            models.Index(fields=["run", "id"], name="aion_message_mailbox"),
+            models.Index(fields=["id"], name="aion_message_ready", condition=Q(parked=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.run_id}"
+
+
+class Request(models.Model):
+    """A request id that a run has already taken, so that the same call twice has one effect."""
+
+    pk = models.CompositePrimaryKey("run", "request_id")
+    run = models.ForeignKey(Run, models.DO_NOTHING, db_constraint=False, db_index=False)
+    request_id = models.CharField(max_length=255)
+
+    class Meta:
+        verbose_name = _("request")
+        verbose_name_plural = _("requests")
+
+    def __str__(self) -> str:
+        return self.request_id
+
+
+class Timer(models.Model):
+    """A wake-up. Ids that begin with `$` are the engine's own: the delayed start, the deadline."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(
+        Run, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="timers"
+    )
+    timer_id = models.CharField(max_length=255)
+    fire_at = models.DateTimeField()
+    parked = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("timer")
+        verbose_name_plural = _("timers")
+        constraints = (
+            models.UniqueConstraint(fields=["run", "timer_id"], name="aion_timer_identity"),
+        )
+        indexes = (
+            models.Index(fields=["fire_at"], name="aion_timer_due", condition=Q(parked=False)),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.timer_id} at {self.fire_at}"

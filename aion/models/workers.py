@@ -1,0 +1,42 @@
+"""Who is alive, and when the system last ticked."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from aion.core.ids import uuid7
+
+
+class Worker(models.Model):
+    """A process that takes turns or runs activities. Its leases end with its heartbeat."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(_("name"), max_length=255)
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.PositiveIntegerField()
+    queues = models.JSONField(default=list)
+    version = models.CharField(_("version"), max_length=64, blank=True, default="")
+    started_at = models.DateTimeField(_("started at"))
+    last_seen_at = models.DateTimeField(_("last seen at"))
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Tick(models.Model):
+    """The one row that says when deadlines were last looked at; its lock makes ticks exclusive."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    ticked_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("tick")
+        verbose_name_plural = _("ticks")
+
+    def __str__(self) -> str:
+        return str(self.ticked_at)

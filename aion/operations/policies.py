@@ -1,0 +1,21 @@
+"""What a start does when its workflow id was used before."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class IdReusePolicy(StrEnum):
+    """Whether a workflow id may be used again once its runs have closed."""
+
+    ALLOW = "allow"
+    FAILED_ONLY = "failed_only"  # only when the newest run did not complete
+    REJECT = "reject"
+
+
+class IdConflictPolicy(StrEnum):
+    """What to do when a workflow id has an open run."""
+
+    FAIL = "fail"
+    USE_EXISTING = "use_existing"
+    TERMINATE_EXISTING = "terminate_existing"

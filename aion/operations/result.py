@@ -1,0 +1,86 @@
+"""Wait for a run's result.
+
+The waiter listens first and looks then, so a close between the two is not missed. With a bell that really
+rings (Redis, PostgreSQL) it sleeps until the ring, and looks again now and then in case one was lost;
+without one it looks more and more rarely.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Final
+
+from aion.core.errors import ResultTimeout, RunNotFound, WorkflowFailureError
+from aion.core.failures import decode_failure, exception_from
+from aion.core.ports import Waiter
+from aion.core.status import RunStatus
+from aion.operations.bell import the_bell
+from aion.store import runs
+
+_FIRST_LOOK: Final = 0.002  # seconds; a trivial run takes a few milliseconds
+_LAST_LOOK: Final = 0.5
+_LOST_RING: Final = 2.0
+
+
+def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = True) -> bytes:
+    """Give the encoded result of a run, waiting at most `timeout` seconds for it.
+
+    With `follow`, a run that continued as new is followed to the last of its chain.
+
+    Raises:
+        WorkflowFailureError: it did not complete; `cause` says why.
+        ResultTimeout: it did not end in time.
+        RunNotFound: there is no such run.
+    """
+    limit = None if timeout is None else time.monotonic() + timeout
+    while True:
+        status, outcome, failure = _wait_closed(run_id, limit)
+        if status is RunStatus.CONTINUED_AS_NEW and follow:
+            successor = runs.successor(run_id)
+            if successor is not None:
+                run_id = successor.id
+                continue
+        if status is RunStatus.COMPLETED:
+            return (outcome or "null").encode()
+        raise _failure(run_id, status, failure)
+
+
+def _wait_closed(
+    run_id: uuid.UUID, limit: float | None
+) -> tuple[RunStatus, str | None, str | None]:
+    waiter: Waiter | None = None
+    pause = _FIRST_LOOK
+    try:
+        while True:
+            found = runs.state(run_id)
+            if found is None:
+                raise RunNotFound(f"No run has run id {run_id}", run_id=run_id)
+            if not found[0].is_open:
+                return found
+            left = None if limit is None else limit - time.monotonic()
+            if left is not None and left <= 0:
+                raise ResultTimeout(f"Run {run_id} has not ended yet; it goes on", run_id=run_id)
+            if waiter is None:
+                waiter = the_bell().result_waiter(run_id)
+                if the_bell().listens:
+                    continue  # look once more: it may have closed before anybody listened
+            pause = _LOST_RING if the_bell().listens else min(pause * 1.5, _LAST_LOOK)
+            waiter.wait(pause if left is None else min(pause, left))
+    finally:
+        if waiter is not None:
+            waiter.close()
+
+
+def _failure(run_id: uuid.UUID, status: RunStatus, failure: str | None) -> WorkflowFailureError:
+    run = runs.get(run_id)
+    workflow_id = run.workflow_id if run else ""
+    cause = exception_from(decode_failure(failure.encode())) if failure else None
+    because = f": {cause}" if cause is not None and str(cause) else ""
+    error = WorkflowFailureError(
+        f"Workflow {workflow_id!r} ended {status}{because}",
+        workflow_id=workflow_id,
+        run_id=str(run_id),
+    )
+    error.__cause__ = cause
+    return error

@@ -1,0 +1,37 @@
+"""Posts an event to an open run: what signal and cancel share."""
+
+from __future__ import annotations
+
+import uuid
+
+from aion.core.events import Event
+from aion.operations import bell
+from aion.operations.clock import clock
+from aion.operations.target import lock_open
+from aion.store import mailbox
+from aion.store.dialects import atomic
+
+
+def send(
+    workflow_id: str | None,
+    run_id: uuid.UUID | str | None,
+    event: Event,
+    *,
+    request_id: str = "",
+) -> uuid.UUID:
+    """Put an event into a run's mailbox and give the run's id.
+
+    The run's lock is held while the message is posted, so the message either comes before the close,
+    and is folded, or the caller hears that the run is closed. A request id seen before changes nothing.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunClosed: it has ended.
+    """
+    with atomic():
+        run = lock_open(workflow_id, run_id)
+        if request_id and not mailbox.remember_request(run.id, request_id):
+            return run.id
+        mailbox.post([mailbox.message(run.id, event)], now=clock.now())
+        bell.ring_loops_after_commit()
+    return run.id

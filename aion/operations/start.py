@@ -1,0 +1,170 @@
+"""Start a workflow: one run row, its first event and the message that makes its first turn."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import uuid
+from typing import Any
+
+import msgspec
+
+from aion.conf import settings
+from aion.core.errors import InvalidArgument, WorkflowAlreadyStarted
+from aion.core.events import WorkflowStarted
+from aion.core.ids import uuid7
+from aion.core.payloads import encode
+from aion.core.status import RunStatus
+from aion.operations import bell, terminate
+from aion.operations.clock import clock
+from aion.operations.policies import IdConflictPolicy, IdReusePolicy
+from aion.store import runs
+from aion.store.dialects import atomic
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """A start, as a caller asks for it. `input` is encoded arguments; durations are timedeltas."""
+
+    workflow_type: str
+    input: bytes
+    workflow_id: str = ""
+    request_id: str = ""
+    task_queue: str = ""
+    definition_hash: str = ""
+    reuse: IdReusePolicy = IdReusePolicy.ALLOW
+    conflict: IdConflictPolicy = IdConflictPolicy.FAIL
+    start_delay: dt.timedelta | None = None
+    run_timeout: dt.timedelta | None = None
+    execution_timeout: dt.timedelta | None = None
+    memo: dict[str, Any] = dataclasses.field(default_factory=dict)
+    search_attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _check_length("id", self.workflow_id)
+        _check_length("request_id", self.request_id)
+        _check_length("task_queue", self.task_queue)
+        for name in ("start_delay", "run_timeout", "execution_timeout"):
+            _check_duration(name, getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """The run that a start led to; `created` is False when it was there before."""
+
+    workflow_id: str
+    run_id: uuid.UUID
+    created: bool
+
+
+def _check_length(field: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise InvalidArgument(f"{field} must be a str, not {type(value).__name__}", field=field)
+    if len(value) > 255:
+        raise InvalidArgument(f"{field} has {len(value)} characters; 255 are the most", field=field)
+    if "\0" in value:
+        raise InvalidArgument(f"{field} contains a NUL character", field=field)
+
+
+def _check_duration(field: str, value: dt.timedelta | None) -> None:
+    if value is None:
+        return
+    if not isinstance(value, dt.timedelta):
+        raise InvalidArgument(f"{field} must be a timedelta, not {value!r}", field=field)
+    if value <= dt.timedelta(0):
+        raise InvalidArgument(f"{field} must be positive, not {value}", field=field)
+
+
+def start(request: StartRequest) -> Started:
+    """Start a workflow in the caller's transaction; it begins when that commits.
+
+    Raises:
+        WorkflowAlreadyStarted: the workflow id is taken and the policies refuse; `run_id` is whose.
+        InvalidArgument: an argument cannot be used. Nothing is written in either case.
+    """
+    with atomic():
+        earlier = _same_request(request)
+        if earlier is not None:
+            return earlier
+        new = _new_run(request)
+        if not runs.try_insert(new):
+            existing = _conflict(request, new.started.workflow_id)
+            if existing is not None:
+                return existing
+            if not runs.try_insert(new):
+                raise _taken(new.started.workflow_id, None, "was started again meanwhile")
+        _check_reuse(request, new)
+        bell.ring_loops_after_commit()
+    return Started(new.started.workflow_id, new.id, created=True)
+
+
+def _same_request(request: StartRequest) -> Started | None:
+    """Find what this very request started earlier, by a caller that tries again."""
+    if not request.request_id or not request.workflow_id:
+        return None
+    found = runs.requested(request.workflow_id, request.request_id)
+    return None if found is None else Started(found.workflow_id, found.id, created=False)
+
+
+def _new_run(request: StartRequest) -> runs.NewRun:
+    now = clock.now()
+    run_id = uuid7()
+    deadline = None
+    if request.execution_timeout is not None:
+        deadline = now + (request.start_delay or dt.timedelta(0)) + request.execution_timeout
+    started = WorkflowStarted(
+        workflow_id=request.workflow_id or str(run_id),
+        workflow_type=request.workflow_type,
+        task_queue=request.task_queue or settings.TASK_QUEUE,
+        input=msgspec.Raw(request.input),
+        definition_hash=request.definition_hash,
+        seed=run_id.hex,
+        root_run_id=str(run_id),
+        run_timeout=request.run_timeout,
+        execution_timeout=request.execution_timeout,
+        execution_deadline_at=deadline,
+        start_delay=request.start_delay,
+        memo=msgspec.Raw(encode(request.memo, field="memo")),
+        search_attributes=msgspec.Raw(encode(request.search_attributes, field="search_attributes")),
+        headers=request.headers,
+        request_id=request.request_id,
+    )
+    return runs.NewRun(run_id, started, now)
+
+
+def _conflict(request: StartRequest, workflow_id: str) -> Started | None:
+    """Apply the conflict policy to the open run; None when the way is free now."""
+    existing = runs.latest(workflow_id)
+    if existing is None or not existing.status.is_open:
+        return None
+    if request.request_id and existing.request_id == request.request_id:
+        return Started(workflow_id, existing.id, created=False)
+    match request.conflict:
+        case IdConflictPolicy.USE_EXISTING:
+            return Started(workflow_id, existing.id, created=False)
+        case IdConflictPolicy.TERMINATE_EXISTING:
+            terminate.terminate(workflow_id, existing.id, reason="replaced by a new start")
+            return None
+        case _:
+            raise _taken(workflow_id, existing.id, "has an open run")
+
+
+def _check_reuse(request: StartRequest, new: runs.NewRun) -> None:
+    """Refuse when an earlier run stands in the way. After the insert, so that no other start slips by."""
+    if request.reuse is IdReusePolicy.ALLOW or not request.workflow_id:
+        return
+    if request.conflict is IdConflictPolicy.TERMINATE_EXISTING:
+        return
+    earlier = runs.newest_other(request.workflow_id, new.id)
+    if earlier is None:
+        return
+    if request.reuse is IdReusePolicy.REJECT or earlier.status is RunStatus.COMPLETED:
+        raise _taken(request.workflow_id, earlier.id, f"was used by a run that is {earlier.status}")
+
+
+def _taken(workflow_id: str, run_id: uuid.UUID | None, why: str) -> WorkflowAlreadyStarted:
+    of = f": run {run_id}" if run_id else ""
+    return WorkflowAlreadyStarted(
+        f"Workflow id {workflow_id!r} {why}{of}", workflow_id=workflow_id, run_id=run_id
+    )

@@ -1,0 +1,369 @@
+"""Activity rows: from the order to the outcome.
+
+Theory of operation
+-------------------
+The row is the truth, and (attempt, owner) is its fence. An attempt begins with a guarded update that only
+one claimer wins; every later write of it names the same attempt and owner, and changes nothing when the row
+has moved on (a timeout gave the attempt up, the run closed, another worker took over). The outcome deletes
+the row and posts the event to the run's mailbox in one transaction: there is no outcome without its
+message, and no second one.
+
+A retry is the same row again: attempt + 1, scheduled, due later. Nothing of it goes into history.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from aion.core.errors import StaleAttempt
+from aion.core.events import ActivityOutcome, ActivityScheduled, ActivityStarted
+from aion.core.failures import Failure, encode_failure
+from aion.core.history import decode_event
+from aion.store import deadlines, mailbox
+from aion.store.dialects import atomic, connection, dialect
+from aion.store.rows import ActivityOrder
+
+COLUMNS = {
+    "id": "uuid",
+    "run_id": "uuid",
+    "activity_id": "text",
+    "activity_type": "text",
+    "task_queue": "text",
+    "order": "text",
+    "state": "text",
+    "attempt": "integer",
+    "scheduled_at": "timestamptz",
+    "next_attempt_at": "timestamptz",
+    "published_at": "timestamptz",
+    "timeout_at": "timestamptz",
+    "timeout_kind": "text",
+    "heartbeat_details": "text",
+    "cancel_requested": "boolean",
+    "paused": "boolean",
+}
+
+
+class Attempt(msgspec.Struct):
+    """A claimed attempt, with all that is needed to run it."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    order: ActivityScheduled
+    attempt: int
+    scheduled_at: dt.datetime
+    started_at: dt.datetime
+    owner_id: uuid.UUID | None
+    heartbeat_details: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    last_failure: str | None = None
+
+
+def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime) -> None:
+    """Insert new activities, in one statement. They count as published: the caller hands them over."""
+    rows = []
+    for order in orders:
+        spec = _read_order(order.order)
+        timeout_at, kind = deadlines.while_scheduled(spec, now, now)
+        rows.append(
+            (
+                order.id,
+                order.run_id,
+                order.activity_id,
+                order.activity_type,
+                order.task_queue,
+                order.order,
+                "scheduled",
+                1,
+                now,
+                now,
+                now,
+                timeout_at,
+                kind,
+                "[]",
+                False,
+                False,
+            )
+        )
+    if rows:
+        dialect().insert(cursor, "aion_activitytask", COLUMNS, rows)
+
+
+def _read_order(text: str) -> ActivityScheduled:
+    event = decode_event("ActivityScheduled", text)
+    assert isinstance(event, ActivityScheduled)  # noqa: S101  # the kind names the class
+    return event
+
+
+_FIELDS = (
+    "a.id, a.run_id, a.\"order\", a.attempt, a.scheduled_at, a.started_at, a.owner_id, "
+    "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure"
+)
+
+
+def _attempt(row: tuple[Any, ...]) -> Attempt:
+    sql = dialect()
+    return Attempt(
+        id=sql.read_uuid(row[0]),
+        run_id=sql.read_uuid(row[1]),
+        order=_read_order(row[2]),
+        attempt=row[3],
+        scheduled_at=sql.read_time(row[4]),
+        started_at=sql.read_time(row[5] or row[4]),
+        owner_id=None if row[6] is None else sql.read_uuid(row[6]),
+        heartbeat_details=row[7],
+        workflow_id=row[8],
+        workflow_type=row[9],
+        task_queue=row[10],
+        last_failure=row[11],
+    )
+
+
+def find(task_id: uuid.UUID) -> Attempt | None:
+    """Read an activity row; None when it has its outcome."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
+            "WHERE a.id = %s",
+            [dialect().uuid(task_id)],
+        )
+        row = cursor.fetchone()
+    return _attempt(row) if row else None
+
+
+def claim_attempt(
+    task_id: uuid.UUID, attempt: int, *, owner_id: uuid.UUID, pid: int, now: dt.datetime
+) -> Attempt | None:
+    """Begin an attempt; None when it is not there to be begun (done, taken, retried, paused)."""
+    row = find(task_id)
+    if row is None or row.attempt != attempt:
+        return None
+    timeout_at, kind = deadlines.while_running(row.order, row.scheduled_at, now, now)
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
+            "started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s "
+            "WHERE id = %s AND attempt = %s AND state = 'scheduled' AND NOT paused",
+            [
+                sql.uuid(owner_id),
+                pid,
+                sql.time(now),
+                sql.time(now),
+                sql.time(timeout_at),
+                kind,
+                sql.uuid(task_id),
+                attempt,
+            ],
+        )
+        if cursor.rowcount != 1:
+            return None
+    row.owner_id, row.started_at = owner_id, now
+    return row
+
+
+def ready(*, now: dt.datetime, limit: int, queues: Sequence[str] = ()) -> list[tuple[uuid.UUID, int]]:
+    """List attempts that are due and unclaimed, oldest first, as (row id, attempt)."""
+    sql = dialect()
+    here = f" AND {sql.among('task_queue', 'text')}" if queues else ""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, attempt FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
+            f"AND next_attempt_at <= %s{here} ORDER BY next_attempt_at LIMIT %s",
+            [sql.time(now), *([sql.many(queues)] if queues else []), limit],
+        )
+        return [(sql.read_uuid(task_id), attempt) for task_id, attempt in cursor.fetchall()]
+
+
+def finish(attempt: Attempt, outcome: ActivityOutcome, *, worker: str, now: dt.datetime) -> None:
+    """Record an attempt's outcome: the row goes, the event is posted, in one transaction.
+
+    Raises:
+        StaleAttempt: the attempt no longer owns the activity. Nothing is written, and a caller's
+            transaction around it must be rolled back.
+    """
+    with atomic():
+        _delete(attempt)
+        started = ActivityStarted(
+            activity_id=attempt.order.activity_id,
+            attempt=attempt.attempt,
+            worker=worker,
+            started_at=attempt.started_at,
+        )
+        messages = [mailbox.message(attempt.run_id, event) for event in (started, outcome)]
+        mailbox.post(messages, now=now)
+
+
+def _fence(attempt: Attempt) -> tuple[str, list[Any]]:
+    """Give the condition that an attempt still owns its row."""
+    sql = dialect()
+    parameters = [sql.uuid(attempt.id), attempt.attempt]
+    if attempt.owner_id is None:
+        return "id = %s AND attempt = %s AND owner_id IS NULL", parameters
+    return "id = %s AND attempt = %s AND owner_id = %s", [*parameters, sql.uuid(attempt.owner_id)]
+
+
+def _delete(attempt: Attempt) -> None:
+    fence, parameters = _fence(attempt)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"DELETE FROM aion_activitytask WHERE {fence}", parameters
+        )
+        if cursor.rowcount != 1:
+            raise StaleAttempt(
+                f"Attempt {attempt.attempt} of activity {attempt.order.activity_id} of run "
+                f"{attempt.run_id} is no longer the current one; its outcome is dropped",
+                run_id=attempt.run_id,
+                activity_id=attempt.order.activity_id,
+                attempt=attempt.attempt,
+            )
+
+
+def reschedule(
+    attempt: Attempt, failure: Failure, *, next_attempt_at: dt.datetime, now: dt.datetime
+) -> bool:
+    """Give an attempt up for the next one; False when it no longer owns the activity."""
+    timeout_at, kind = deadlines.while_scheduled(attempt.order, attempt.scheduled_at, next_attempt_at)
+    sql = dialect()
+    fence, parameters = _fence(attempt)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET state = 'scheduled', attempt = attempt + 1, owner_id = NULL, "
+            "pid = NULL, started_at = NULL, published_at = NULL, next_attempt_at = %s, "
+            "timeout_at = %s, timeout_kind = %s, last_failure = %s "
+            f"WHERE {fence}",
+            [
+                sql.time(next_attempt_at),
+                sql.time(timeout_at),
+                kind,
+                encode_failure(failure).decode(),
+                *parameters,
+            ],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def open_for_completion(attempt: Attempt) -> bool:
+    """Leave an attempt open for its token: no worker owns it from now on."""
+    fence, parameters = _fence(attempt)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET state = 'external', owner_id = NULL, pid = NULL "
+            f"WHERE {fence}",
+            parameters,
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None:
+    """Record a sign of life; give the reason why the attempt should stop, None when it should not."""
+    timeout_at, kind = deadlines.while_running(
+        attempt.order, attempt.scheduled_at, attempt.started_at, now
+    )
+    sql = dialect()
+    fence, parameters = _fence(attempt)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET heartbeat_at = %s, heartbeat_details = %s, timeout_at = %s, "
+            f"timeout_kind = %s WHERE {fence} "
+            "RETURNING cancel_requested, paused",
+            [
+                sql.time(now),
+                details,
+                sql.time(timeout_at),
+                kind,
+                *parameters,
+            ],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return "lost"
+    return "cancelled" if row[0] else "paused" if row[1] else None
+
+
+def stop_reasons(owner_id: uuid.UUID, attempts: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, str]:
+    """Say which of a worker's own attempts should stop, and why. One statement for all of them."""
+    wanted = dict(attempts)
+    if not wanted:
+        return {}
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, attempt, cancel_requested, paused FROM aion_activitytask "
+            f"WHERE owner_id = %s AND {sql.among('id', 'uuid')}",
+            [sql.uuid(owner_id), sql.many(wanted)],
+        )
+        rows = {sql.read_uuid(row[0]): row[1:] for row in cursor.fetchall()}
+    reasons = {}
+    for task_id, attempt in wanted.items():
+        found = rows.get(task_id)
+        if found is None or found[0] != attempt:
+            reasons[task_id] = "lost"
+        elif found[1]:
+            reasons[task_id] = "cancelled"
+        elif found[2]:
+            reasons[task_id] = "paused"
+    return reasons
+
+
+def overdue(*, now: dt.datetime, limit: int) -> list[tuple[Attempt, str]]:
+    """List activities whose deadline has passed, with the kind of deadline."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_FIELDS}, a.timeout_kind FROM aion_activitytask a "
+            "JOIN aion_run r ON r.id = a.run_id "
+            "WHERE a.timeout_at <= %s ORDER BY a.timeout_at LIMIT %s",
+            [sql.time(now), limit],
+        )
+        return [(_attempt(row[:-1]), row[-1]) for row in cursor.fetchall()]
+
+
+def owned_by(owner_ids: Iterable[uuid.UUID], *, limit: int) -> list[Attempt]:
+    """List the running attempts of some workers."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
+            f"WHERE {sql.among('a.owner_id', 'uuid')} LIMIT %s",
+            [sql.many(owner_ids), limit],
+        )
+        return [_attempt(row) for row in cursor.fetchall()]
+
+
+def take_unpublished(
+    *, now: dt.datetime, stale_before: dt.datetime, limit: int
+) -> list[tuple[uuid.UUID, int, str, str]]:
+    """Mark due, unclaimed activities as published now: (row id, attempt, queue, type) of each.
+
+    Those never published for this attempt, and those published before `stale_before`.
+    """
+    sql = dialect()
+    skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET published_at = %s WHERE id IN ("
+            "SELECT id FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
+            "AND next_attempt_at <= %s AND (published_at IS NULL OR published_at < %s) "
+            f"ORDER BY next_attempt_at LIMIT %s {skip}) "
+            "RETURNING id, attempt, task_queue, activity_type",
+            [sql.time(now), sql.time(now), sql.time(stale_before), limit],
+        )
+        return [(sql.read_uuid(row[0]), row[1], row[2], row[3]) for row in cursor.fetchall()]
+
+
+def pids_of(owner_id: uuid.UUID) -> list[tuple[uuid.UUID, int]]:
+    """List a worker's running attempts with the process that runs each."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, pid FROM aion_activitytask WHERE owner_id = %s AND state = 'running'",
+            [sql.uuid(owner_id)],
+        )
+        return [(sql.read_uuid(task_id), pid) for task_id, pid in cursor.fetchall()]

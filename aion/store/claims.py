@@ -1,0 +1,157 @@
+"""Claims: lock runs that have work, and read what waits for them.
+
+Theory of operation
+-------------------
+A claim is a row lock, held until the turn's transaction ends: no lease, nothing to give back. It skips
+runs that somebody else holds, so claimers never wait for each other. Runs *owned* by another worker (it
+runs their local activities) are left to it.
+
+A run is ready when its mailbox holds a message that is not parked, or a timer is due. Both are found by a
+small index; the head of the queue is the oldest message, so work is taken in the order of its arrival.
+
+Once the rows are locked, *everything* in their mailboxes is read. A sender takes the same lock before it
+posts, so between the read and the commit no further signal can be accepted for these runs.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aion.store.dialects import connection, dialect
+from aion.store.rows import Claimed, MessageRow, RunRow, TimerRow
+
+_RUN = (
+    "r.id, r.workflow_id, r.workflow_type, r.task_queue, r.status, r.head_seq, r.first_seq, "
+    "r.history_bytes, r.owner_id, r.closed_at, r.problem_count, r.held_until"
+)
+
+
+def claim(
+    *,
+    worker_id: uuid.UUID,
+    now: dt.datetime,
+    limit: int,
+    queues: Sequence[str] = (),
+    own: Iterable[uuid.UUID] = (),
+) -> list[Claimed]:
+    """Lock up to `limit` runs with work, and those of `own` that can be locked, oldest work first.
+
+    Must run inside a transaction; the locks last until its end. Three statements.
+    """
+    sql, parameters = _claim_sql(worker_id, now, limit, queues, list(own))
+    with connection().cursor() as cursor:
+        cursor.execute(sql, parameters)
+        runs = {run.id: Claimed(run, [], []) for run in map(_run_row, cursor.fetchall())}
+        if not runs:
+            return []
+        _read_messages(cursor, runs)
+        _read_timers(cursor, runs, now)
+    return sorted(runs.values(), key=_oldest_first)
+
+
+def _claim_sql(
+    worker_id: uuid.UUID,
+    now: dt.datetime,
+    limit: int,
+    queues: Sequence[str],
+    own: list[uuid.UUID],
+) -> tuple[str, list[Any]]:
+    sql = dialect()
+    free = "(q.owner_id IS NULL OR q.owner_id = %s)"
+    here = f" AND {sql.among('q.task_queue', 'text')}" if queues else ""
+    only = [sql.many(queues)] if queues else []
+    me = sql.uuid(worker_id)
+    ready = (
+        "SELECT run_id FROM (SELECT m.run_id FROM aion_message m JOIN aion_run q ON q.id = m.run_id "
+        f"WHERE NOT m.parked AND {free}{here} ORDER BY m.id LIMIT %s) AS written "
+        "UNION SELECT run_id FROM (SELECT t.run_id FROM aion_timer t JOIN aion_run q ON q.id = t.run_id "
+        f"WHERE NOT t.parked AND t.fire_at <= %s AND {free}{here} ORDER BY t.fire_at LIMIT %s) AS due"
+    )
+    parameters = [me, *only, limit, sql.time(now), me, *only, limit]
+    mine = ""
+    if own:
+        mine = f" OR {sql.among('r.id', 'uuid')}"
+        parameters.append(sql.many(own))
+    parameters.append(me)
+    chosen = f"(r.id = ANY(ARRAY({ready})){mine})"
+    if sql.name == "sqlite":
+        chosen = f"(r.id IN ({ready}){mine})"
+    return (
+        f"SELECT {_RUN} FROM aion_run r WHERE {chosen} "
+        f"AND (r.owner_id IS NULL OR r.owner_id = %s) {sql.lock}",
+        parameters,
+    )
+
+
+def _run_row(row: tuple[Any, ...]) -> RunRow:
+    read_uuid = dialect().read_uuid
+    return RunRow(
+        id=read_uuid(row[0]),
+        workflow_id=row[1],
+        workflow_type=row[2],
+        task_queue=row[3],
+        status=row[4],
+        head_seq=row[5],
+        first_seq=row[6],
+        history_bytes=row[7],
+        owner_id=None if row[8] is None else read_uuid(row[8]),
+        closed=row[9] is not None,
+        problem_count=row[10],
+        held_until=None if row[11] is None else dialect().read_time(row[11]),
+    )
+
+
+def _read_messages(cursor: Any, runs: dict[uuid.UUID, Claimed]) -> None:
+    sql = dialect()
+    cursor.execute(
+        "SELECT id, run_id, kind, body FROM aion_message "
+        f"WHERE {sql.among('run_id', 'uuid')} ORDER BY id",
+        [sql.many(runs)],
+    )
+    for message_id, run_id, kind, body in cursor.fetchall():
+        runs[sql.read_uuid(run_id)].messages.append(MessageRow(message_id, kind, body))
+
+
+def _read_timers(cursor: Any, runs: dict[uuid.UUID, Claimed], now: dt.datetime) -> None:
+    sql = dialect()
+    cursor.execute(
+        "SELECT id, run_id, timer_id FROM aion_timer "
+        f"WHERE {sql.among('run_id', 'uuid')} AND fire_at <= %s ORDER BY fire_at, id",
+        [sql.many(runs), sql.time(now)],
+    )
+    for row_id, run_id, timer_id in cursor.fetchall():
+        runs[sql.read_uuid(run_id)].timers.append(TimerRow(row_id, timer_id))
+
+
+def _oldest_first(claimed: Claimed) -> int:
+    return claimed.messages[0].id if claimed.messages else 0
+
+
+def lock_run(run_id: uuid.UUID) -> RunRow | None:
+    """Lock one run for a sender, waiting for a turn that holds it; None when there is no such run.
+
+    Must run inside a transaction.
+    """
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_RUN} FROM aion_run r WHERE r.id = %s {sql.lock_wait}", [sql.uuid(run_id)]
+        )
+        row = cursor.fetchone()
+    return _run_row(row) if row else None
+
+
+def next_due() -> dt.datetime | None:
+    """Give the time of the earliest thing that rows wait for: a timer, or an activity's next attempt."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT fire_at FROM aion_timer WHERE NOT parked ORDER BY fire_at LIMIT 1), "
+            "(SELECT next_attempt_at FROM aion_activitytask WHERE state = 'scheduled' "
+            "AND published_at IS NULL ORDER BY next_attempt_at LIMIT 1)"
+        )
+        found = [sql.read_time(value) for value in cursor.fetchone() if value is not None]
+    return min(found, default=None)

@@ -1,0 +1,48 @@
+"""Which deadline of an activity comes next. Pure arithmetic on its order."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from aion.conf import settings
+from aion.core.events import ActivityScheduled
+
+Deadline = tuple[dt.datetime | None, str]
+
+
+def start_to_close(order: ActivityScheduled) -> dt.timedelta | None:
+    """Give the limit of one attempt; an activity that set no close timeout has the default of the settings."""
+    if order.start_to_close_timeout is None and order.schedule_to_close_timeout is None:
+        return dt.timedelta(seconds=settings.DEFAULT_START_TO_CLOSE)
+    return order.start_to_close_timeout
+
+
+def while_scheduled(order: ActivityScheduled, scheduled_at: dt.datetime, since: dt.datetime) -> Deadline:
+    """Give the deadline of an activity that waits for a worker since `since`."""
+    return _first(
+        (_after(since, order.schedule_to_start_timeout), "schedule_to_start"),
+        (_after(scheduled_at, order.schedule_to_close_timeout), "schedule_to_close"),
+    )
+
+
+def while_running(
+    order: ActivityScheduled,
+    scheduled_at: dt.datetime,
+    started_at: dt.datetime,
+    heartbeat_at: dt.datetime,
+) -> Deadline:
+    """Give the deadline of a running attempt."""
+    return _first(
+        (_after(heartbeat_at, order.heartbeat_timeout), "heartbeat"),
+        (_after(started_at, start_to_close(order)), "start_to_close"),
+        (_after(scheduled_at, order.schedule_to_close_timeout), "schedule_to_close"),
+    )
+
+
+def _after(moment: dt.datetime, duration: dt.timedelta | None) -> dt.datetime | None:
+    return None if duration is None else moment + duration
+
+
+def _first(*deadlines: Deadline) -> Deadline:
+    found = [(at, kind) for at, kind in deadlines if at is not None]
+    return min(found) if found else (None, "")

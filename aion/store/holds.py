@@ -1,0 +1,39 @@
+"""Held runs: how they come back."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from aion.store import mailbox
+from aion.store.dialects import atomic, connection, dialect
+
+
+def release(
+    *, now: dt.datetime, only_due: bool = True, run_id: uuid.UUID | None = None
+) -> int:
+    """Let held runs try again: those whose time has come, all, or one; give their number.
+
+    Their problem stays shown until a turn succeeds.
+    """
+    sql = dialect()
+    condition = "held_until IS NOT NULL AND closed_at IS NULL"
+    parameters = []
+    if run_id is not None:
+        condition += " AND id = %s"
+        parameters.append(sql.uuid(run_id))
+    elif only_due:
+        condition += " AND held_until <= %s"
+        parameters.append(sql.time(now))
+    skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
+    with atomic(), connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_run SET held_until = NULL WHERE id IN "
+            f"(SELECT id FROM aion_run WHERE {condition} LIMIT 1000 {skip}) RETURNING id",
+            parameters,
+        )
+        freed = [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+        if freed:
+            mailbox.set_parked(freed, parked=False, cursor=cursor)
+            mailbox.post([(one, mailbox.WAKE, "{}") for one in freed], now=now, cursor=cursor)
+    return len(freed)

@@ -1,0 +1,66 @@
+"""The mailbox: messages in, and the ways in which they leave."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aion.core.events import Event
+from aion.core.history import encode_event
+from aion.store.dialects import connection, dialect
+
+START: Final = "start"
+"""The message kind that says: fold the recorded first event."""
+WAKE: Final = "wake"
+"""The message kind that says: look at this run again."""
+
+COLUMNS = {
+    "run_id": "uuid",
+    "kind": "text",
+    "body": "text",
+    "created_at": "timestamptz",
+    "parked": "boolean",
+}
+
+Posted = tuple[uuid.UUID, str, str]
+
+
+def message(run_id: uuid.UUID, event: Event) -> Posted:
+    """Make a message of an event that wants to be folded."""
+    return run_id, type(event).__name__, encode_event(event).decode()
+
+
+def post(messages: Iterable[Posted], *, now: dt.datetime, cursor: Any = None) -> None:
+    """Put messages into mailboxes, in one statement. The caller rings the bell after commit."""
+    rows = [(run_id, kind, body, now, False) for run_id, kind, body in messages]
+    if not rows:
+        return
+    if cursor is not None:
+        dialect().insert(cursor, "aion_message", COLUMNS, rows)
+        return
+    with connection().cursor() as own:
+        dialect().insert(own, "aion_message", COLUMNS, rows)
+
+
+def remember_request(run_id: uuid.UUID, request_id: str) -> bool:
+    """Take a request id for a run; False when the run has taken it before."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO aion_request (run_id, request_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+            [sql.uuid(run_id), request_id],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def set_parked(run_ids: Iterable[uuid.UUID], *, parked: bool, cursor: Any) -> None:
+    """Take the messages and timers of runs out of the queue, or put them back."""
+    sql = dialect()
+    ids = sql.many(run_ids)
+    for table in ("aion_message", "aion_timer"):
+        cursor.execute(
+            f"UPDATE {table} SET parked = %s WHERE {sql.among('run_id', 'uuid')} AND parked <> %s",
+            [parked, ids, parked],
+        )

@@ -1,0 +1,45 @@
+"""Ownership of runs: which worker has local activities of a run in flight."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+
+from aion.core.errors import StaleAttempt
+from aion.store.dialects import connection, dialect
+
+
+def check(run_id: uuid.UUID, worker_id: uuid.UUID) -> None:
+    """Make sure that a worker owns an open run until this transaction ends.
+
+    The share lock makes a worker that takes the run over wait for this commit, and see its outcome.
+
+    Raises:
+        StaleAttempt: the run is closed or another's.
+    """
+    sql = dialect()
+    lock = "FOR SHARE" if sql.name == "postgresql" else ""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM aion_run WHERE id = %s AND owner_id = %s AND closed_at IS NULL " + lock,
+            [sql.uuid(run_id), sql.uuid(worker_id)],
+        )
+        if cursor.fetchone() is None:
+            raise StaleAttempt(
+                f"Run {run_id} is closed or no longer owned by this worker; the local activity's "
+                "writes are rolled back",
+                run_id=run_id,
+            )
+
+
+def lost(run_ids: Iterable[uuid.UUID], worker_id: uuid.UUID) -> set[uuid.UUID]:
+    """Tell which of these runs are closed or owned by another worker."""
+    sql = dialect()
+    wanted = set(run_ids)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM aion_run WHERE {sql.among('id', 'uuid')} AND closed_at IS NULL "
+            "AND (owner_id IS NULL OR owner_id = %s)",
+            [sql.many(wanted), sql.uuid(worker_id)],
+        )
+        return wanted - {sql.read_uuid(row[0]) for row in cursor.fetchall()}

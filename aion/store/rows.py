@@ -1,0 +1,112 @@
+"""The rows that the hot path passes around: plain values, no model instances."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+import msgspec
+
+from aion.core.history import Recorded
+from aion.core.status import RunStatus
+
+
+class RunRow(msgspec.Struct, gc=False):
+    """What a turn knows of a run that it has locked."""
+
+    id: uuid.UUID
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    status: str
+    head_seq: int
+    first_seq: int
+    history_bytes: int
+    owner_id: uuid.UUID | None
+    closed: bool
+    problem_count: int
+    held_until: dt.datetime | None = None
+
+
+class MessageRow(msgspec.Struct, gc=False):
+    """A message in a mailbox."""
+
+    id: int
+    kind: str
+    body: str
+
+
+class TimerRow(msgspec.Struct, gc=False):
+    """A due timer."""
+
+    id: int
+    timer_id: str
+
+
+class Claimed(msgspec.Struct):
+    """A run that this transaction has locked, with what waits for it."""
+
+    run: RunRow
+    messages: list[MessageRow]
+    timers: list[TimerRow]
+
+
+class ActivityOrder(msgspec.Struct, gc=False):
+    """A new activity row, and what is needed to hand it over."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    activity_id: str
+    activity_type: str
+    task_queue: str
+    order: str
+    attempt: int = 1
+
+
+class TimerOrder(msgspec.Struct, gc=False):
+    """A new timer row."""
+
+    run_id: uuid.UUID
+    timer_id: str
+    fire_at: dt.datetime
+
+
+class RunUpdate(msgspec.Struct, gc=False):
+    """What a turn leaves in a run's row."""
+
+    id: uuid.UUID
+    head_seq: int
+    history_bytes: int
+    status: RunStatus
+    owner_id: uuid.UUID | None
+    closed_at: dt.datetime | None = None
+    result: str | None = None
+    failure: str | None = None
+
+
+class Problem(msgspec.Struct, gc=False, omit_defaults=True):
+    """Why a run is held: what is shown, and when it is tried again."""
+
+    code: str
+    type: str
+    message: str
+    traceback: str = ""
+    where: str = ""
+    at: dt.datetime | None = None
+
+
+class Hold(msgspec.Struct, gc=False):
+    """A run to be held: nothing of its turn is written but this."""
+
+    run_id: uuid.UUID
+    problem: Problem
+    count: int
+    until: dt.datetime
+
+
+class NewEvents(msgspec.Struct):
+    """The events that one run gained in a turn."""
+
+    run_id: uuid.UUID
+    expected_seq: int
+    events: list[Recorded]

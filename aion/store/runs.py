@@ -1,0 +1,287 @@
+"""Runs: how they come into being, and how callers find them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from aion.core.events import WorkflowStarted
+from aion.core.history import Recorded, encode_event
+from aion.core.status import RunStatus
+from aion.store import mailbox
+from aion.store.dialects import connection, dialect
+from aion.store.histories import insert_events
+from aion.store.turns import TIMER_COLUMNS
+
+START_TIMER = "$start"
+RUN_DEADLINE = "$run"
+EXECUTION_DEADLINE = "$execution"
+
+COLUMNS = {
+    "id": "uuid",
+    "workflow_id": "text",
+    "workflow_type": "text",
+    "definition_hash": "text",
+    "behaviour_version": "smallint",
+    "task_queue": "text",
+    "status": "text",
+    "head_seq": "integer",
+    "first_seq": "integer",
+    "history_bytes": "bigint",
+    "started_at": "timestamptz",
+    "deadline_at": "timestamptz",
+    "request_id": "text",
+    "parent_run_id": "uuid",
+    "parent_close_policy": "text",
+    "root_run_id": "uuid",
+    "continued_from_run_id": "uuid",
+    "chain_position": "integer",
+    "search_attributes": "jsonb",
+    "memo": "text",
+    "problem_count": "integer",
+}
+
+
+class NewRun(msgspec.Struct):
+    """A run to be created: its identity and its first event."""
+
+    id: uuid.UUID
+    started: WorkflowStarted
+    at: dt.datetime
+    seq: int = 1
+    parent_close_policy: str = ""
+    chain_position: int = 0
+
+    @property
+    def deadline_at(self) -> dt.datetime | None:
+        """The earlier of the run's and the execution's deadline."""
+        return min((at for _, at in self._deadlines()), default=None)
+
+    def _deadlines(self) -> list[tuple[str, dt.datetime]]:
+        begin = self.at + (self.started.start_delay or dt.timedelta(0))
+        found = []
+        if self.started.run_timeout is not None:
+            found.append((RUN_DEADLINE, begin + self.started.run_timeout))
+        if self.started.execution_deadline_at is not None:
+            found.append((EXECUTION_DEADLINE, self.started.execution_deadline_at))
+        return found
+
+    def timers(self) -> list[tuple[uuid.UUID, str, dt.datetime, bool]]:
+        """The rows of the delayed start and of the deadlines."""
+        timers = [(self.id, name, at, False) for name, at in self._deadlines()]
+        if self.started.start_delay is not None:
+            timers.append((self.id, START_TIMER, self.at + self.started.start_delay, False))
+        return timers
+
+    def row(self, size: int) -> tuple[Any, ...]:
+        """The run's row, in the order of `COLUMNS`."""
+        started = self.started
+        return (
+            self.id,
+            started.workflow_id,
+            started.workflow_type,
+            started.definition_hash,
+            started.behaviour_version,
+            started.task_queue,
+            str(RunStatus.RUNNING),
+            self.seq,
+            self.seq,
+            size,
+            self.at,
+            self.deadline_at,
+            started.request_id,
+            _uuid(started.parent_run_id),
+            self.parent_close_policy,
+            _uuid(started.root_run_id) or self.id,
+            _uuid(started.continued_from_run_id),
+            self.chain_position,
+            bytes(started.search_attributes).decode(),
+            bytes(started.memo).decode(),
+            0,
+        )
+
+
+def _uuid(text: str | None) -> uuid.UUID | None:
+    return uuid.UUID(text) if text else None
+
+
+def try_insert(new: NewRun) -> bool:
+    """Create a run unless its workflow id has an open one; False then, and nothing is written.
+
+    Must run inside a transaction. The conflict is an answer, not an error, so that a transaction of
+    the caller stays usable.
+    """
+    data = encode_event(new.started)
+    names = ", ".join(f'"{name}"' for name in COLUMNS)
+    marks = ", ".join(
+        "%s::jsonb" if kind == "jsonb" and dialect().name == "postgresql" else "%s"
+        for kind in COLUMNS.values()
+    )
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO aion_run ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",
+            [_plain(value) for value in new.row(len(data))],
+        )
+        if cursor.rowcount != 1:
+            return False
+        _insert_beginnings(cursor, [(new, data)])
+    return True
+
+
+def insert_many(news: Sequence[NewRun]) -> None:
+    """Create runs whose workflow ids are known to be free (children, successors), in one batch.
+
+    Must run inside a transaction.
+
+    Raises:
+        IntegrityError: a workflow id has an open run after all.
+    """
+    if not news:
+        return
+    encoded = [(new, encode_event(new.started)) for new in news]
+    with connection().cursor() as cursor:
+        dialect().insert(
+            cursor, "aion_run", COLUMNS, [new.row(len(data)) for new, data in encoded]
+        )
+        _insert_beginnings(cursor, encoded)
+
+
+def _plain(value: Any) -> Any:
+    sql = dialect()
+    if isinstance(value, uuid.UUID):
+        return sql.uuid(value)
+    return sql.time(value) if isinstance(value, dt.datetime) else value
+
+
+def _insert_beginnings(cursor: Any, encoded: list[tuple[NewRun, bytes]]) -> None:
+    """Write first events, the messages that make the first turns, and the timers."""
+    insert_events(
+        cursor,
+        [(new.id, new.seq, "WorkflowStarted", new.at, data.decode()) for new, data in encoded],
+    )
+    now = encoded[0][0].at
+    prompt = [new.id for new, _ in encoded if new.started.start_delay is None]
+    mailbox.post([(run_id, mailbox.START, "{}") for run_id in prompt], now=now, cursor=cursor)
+    timers = [timer for new, _ in encoded for timer in new.timers()]
+    if timers:
+        dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, timers)
+
+
+def first_event(new: NewRun) -> Recorded:
+    """Give the recorded first event of a new run."""
+    return Recorded(new.seq, new.at, new.started)
+
+
+class RunSummary(msgspec.Struct):
+    """A run as callers see it."""
+
+    id: uuid.UUID
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    status: RunStatus
+    head_seq: int
+    history_bytes: int
+    started_at: dt.datetime
+    closed_at: dt.datetime | None
+    deadline_at: dt.datetime | None
+    definition_hash: str
+    request_id: str
+    result: str | None
+    failure: str | None
+    problem: str | None
+    problem_count: int
+    held_until: dt.datetime | None
+    memo: str
+    search_attributes: Any
+    continued_from_run_id: uuid.UUID | None
+    parent_run_id: uuid.UUID | None
+    owner_id: uuid.UUID | None
+
+
+_SUMMARY = (
+    "id, workflow_id, workflow_type, task_queue, status, head_seq, history_bytes, started_at, "
+    "closed_at, deadline_at, definition_hash, request_id, result, failure, problem, problem_count, "
+    "held_until, memo, search_attributes, continued_from_run_id, parent_run_id, owner_id"
+)
+
+
+def get(run_id: uuid.UUID) -> RunSummary | None:
+    """Read one run; None when there is none."""
+    return _one("id = %s", [dialect().uuid(run_id)])
+
+
+def latest(workflow_id: str) -> RunSummary | None:
+    """Read the open run of a workflow id, else its newest; None when there is none."""
+    return _one(
+        "workflow_id = %s ORDER BY CASE WHEN closed_at IS NULL THEN 0 ELSE 1 END, "
+        "started_at DESC, id DESC",
+        [workflow_id],
+    )
+
+
+def successor(run_id: uuid.UUID) -> RunSummary | None:
+    """Read the run that continues a run; None when there is none."""
+    return _one("continued_from_run_id = %s", [dialect().uuid(run_id)])
+
+
+def requested(workflow_id: str, request_id: str) -> RunSummary | None:
+    """Read the run that a request started; None when there is none."""
+    return _one("workflow_id = %s AND request_id = %s", [workflow_id, request_id])
+
+
+def _one(where: str, parameters: list[Any]) -> RunSummary | None:
+    with connection().cursor() as cursor:
+        cursor.execute(f"SELECT {_SUMMARY} FROM aion_run WHERE {where} LIMIT 1", parameters)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    sql = dialect()
+    values = dict(zip(_SUMMARY.split(", "), row, strict=True))
+    for name in ("id", "continued_from_run_id", "parent_run_id", "owner_id"):
+        values[name] = None if values[name] is None else sql.read_uuid(values[name])
+    for name in ("started_at", "closed_at", "deadline_at", "held_until"):
+        values[name] = None if values[name] is None else sql.read_time(values[name])
+    values["status"] = RunStatus(values["status"])
+    attributes = values["search_attributes"]
+    if isinstance(attributes, str):
+        values["search_attributes"] = msgspec.json.decode(attributes)
+    return RunSummary(**values)
+
+
+def state(run_id: uuid.UUID) -> tuple[RunStatus, str | None, str | None] | None:
+    """Read status, result and failure of a run: what a waiter looks at."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT status, result, failure FROM aion_run WHERE id = %s", [dialect().uuid(run_id)]
+        )
+        row = cursor.fetchone()
+    return None if row is None else (RunStatus(row[0]), row[1], row[2])
+
+
+def newest_other(workflow_id: str, run_id: uuid.UUID) -> RunSummary | None:
+    """Read the newest run of a workflow id besides one; None when there is none."""
+    return _one(
+        "workflow_id = %s AND id <> %s ORDER BY started_at DESC, id DESC",
+        [workflow_id, dialect().uuid(run_id)],
+    )
+
+
+def close_from_outside(
+    run_id: uuid.UUID, status: RunStatus, *, at: dt.datetime, failure: str | None = None
+) -> None:
+    """Mark a run closed and take away what waits for it. For operations that hold its lock."""
+    sql = dialect()
+    key = sql.uuid(run_id)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_run SET status = %s, closed_at = %s, failure = %s, owner_id = NULL, "
+            "problem = NULL, problem_count = 0, held_until = NULL WHERE id = %s",
+            [str(status), sql.time(at), failure, key],
+        )
+        for table in ("aion_timer", "aion_activitytask", "aion_message"):
+            cursor.execute(f"DELETE FROM {table} WHERE run_id = %s", [key])

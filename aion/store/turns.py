@@ -1,0 +1,199 @@
+"""Writes what a batch of turns decided: one transaction, a fixed number of statements.
+
+Each list below is one statement, and an empty list is none. The order matters only where one statement
+reads what another writes: cancelled activities are deleted before a `wait` for them is answered.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import uuid
+from typing import Any
+
+import msgspec
+
+from aion.core.events import ActivityCancelled
+from aion.store import mailbox
+from aion.store.activities import insert_orders
+from aion.store.dialects import connection, dialect
+from aion.store.histories import event_rows, insert_events
+from aion.store.mailbox import Posted
+from aion.store.rows import ActivityOrder, Hold, NewEvents, RunUpdate, TimerOrder
+
+RUN_COLUMNS = {
+    "id": "uuid",
+    "head_seq": "integer",
+    "history_bytes": "bigint",
+    "status": "text",
+    "owner_id": "uuid",
+    "closed_at": "timestamptz",
+    "result": "text",
+    "failure": "text",
+    "problem": "text",
+    "problem_count": "integer",
+    "held_until": "timestamptz",
+}
+
+TIMER_COLUMNS = {
+    "run_id": "uuid",
+    "timer_id": "text",
+    "fire_at": "timestamptz",
+    "parked": "boolean",
+}
+
+Identity = tuple[uuid.UUID, str]
+
+
+@dataclasses.dataclass(slots=True)
+class TurnWrites:
+    """Everything that a batch of turns writes."""
+
+    events: list[NewEvents] = dataclasses.field(default_factory=list)
+    runs: list[RunUpdate] = dataclasses.field(default_factory=list)
+    activities: list[ActivityOrder] = dataclasses.field(default_factory=list)
+    timers: list[TimerOrder] = dataclasses.field(default_factory=list)
+    timers_cancelled: list[Identity] = dataclasses.field(default_factory=list)
+    activities_cancelled: list[Identity] = dataclasses.field(default_factory=list)
+    messages_out: list[Posted] = dataclasses.field(default_factory=list)
+    messages_done: list[int] = dataclasses.field(default_factory=list)
+    timers_done: list[int] = dataclasses.field(default_factory=list)
+    closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    holds: list[Hold] = dataclasses.field(default_factory=list)
+    parked: list[uuid.UUID] = dataclasses.field(default_factory=list)
+
+
+def write(writes: TurnWrites, *, now: dt.datetime) -> None:
+    """Write a batch. Must run inside the transaction that holds the locks of its runs."""
+    with connection().cursor() as cursor:
+        rows, sizes = event_rows(writes.events)
+        insert_events(cursor, rows)
+        _update_runs(cursor, writes.runs, sizes)
+        insert_orders(cursor, writes.activities, now)
+        _insert_timers(cursor, writes.timers)
+        _delete_by_id(cursor, "aion_message", writes.messages_done)
+        _delete_by_id(cursor, "aion_timer", writes.timers_done)
+        _cancel_timers(cursor, writes.timers_cancelled)
+        unstarted = _cancel_activities(cursor, writes.activities_cancelled)
+        _clear_closed(cursor, writes.closed)
+        mailbox.post([*writes.messages_out, *unstarted], now=now, cursor=cursor)
+        _hold(cursor, writes.holds)
+        if writes.parked or writes.holds:
+            held = [hold.run_id for hold in writes.holds]
+            mailbox.set_parked([*writes.parked, *held], parked=True, cursor=cursor)
+
+
+def _update_runs(cursor: Any, runs: list[RunUpdate], sizes: dict[uuid.UUID, int]) -> None:
+    rows = [
+        (
+            run.id,
+            run.head_seq,
+            run.history_bytes + sizes.get(run.id, 0),
+            str(run.status),
+            run.owner_id,
+            run.closed_at,
+            run.result,
+            run.failure,
+            None,
+            0,
+            None,
+        )
+        for run in runs
+    ]
+    if rows:
+        dialect().update(cursor, "aion_run", RUN_COLUMNS, rows)
+
+
+def _insert_timers(cursor: Any, timers: list[TimerOrder]) -> None:
+    if timers:
+        rows = [(timer.run_id, timer.timer_id, timer.fire_at, False) for timer in timers]
+        dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, rows)
+
+
+def _delete_by_id(cursor: Any, table: str, ids: list[int]) -> None:
+    if ids:
+        sql = dialect()
+        cursor.execute(f"DELETE FROM {table} WHERE {sql.among('id', 'bigint')}", [sql.many(ids)])
+
+
+def _by_run(identities: list[Identity]) -> dict[uuid.UUID, list[str]]:
+    grouped: dict[uuid.UUID, list[str]] = {}
+    for run_id, name in identities:
+        grouped.setdefault(run_id, []).append(name)
+    return grouped
+
+
+def _cancel_timers(cursor: Any, identities: list[Identity]) -> None:
+    if identities:
+        where, parameters = _identity_condition(_by_run(identities), "timer_id")
+        cursor.execute(f"DELETE FROM aion_timer WHERE {where}", parameters)
+
+
+def _identity_condition(by_run: dict[uuid.UUID, list[str]], name: str) -> tuple[str, list[Any]]:
+    """Say "one of these (run, name) pairs" in one condition."""
+    sql = dialect()
+    if sql.name == "sqlite":
+        pairs = [[run_id.hex, value] for run_id, names in by_run.items() for value in names]
+        condition = (
+            f"(run_id, {name}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(%s))"
+        )
+        return condition, [msgspec.json.encode(pairs).decode()]
+    run_ids = [run_id for run_id, names in by_run.items() for _ in names]
+    values = [value for names in by_run.values() for value in names]
+    return (
+        f"(run_id, {name}) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))",
+        [run_ids, values],
+    )
+
+
+def _cancel_activities(cursor: Any, identities: list[Identity]) -> list[Posted]:
+    """Take back activities that nobody has begun, and tell the others.
+
+    Gives the messages that confirm the cancellation of those taken back: code that waits for the
+    outcome needs one, and code that does not wait ignores it.
+    """
+    if not identities:
+        return []
+    sql = dialect()
+    where, parameters = _identity_condition(_by_run(identities), "activity_id")
+    cursor.execute(
+        f"DELETE FROM aion_activitytask WHERE {where} AND state = 'scheduled' "
+        "RETURNING run_id, activity_id",
+        parameters,
+    )
+    confirmed = [
+        mailbox.message(sql.read_uuid(run_id), ActivityCancelled(activity_id=activity_id))
+        for run_id, activity_id in cursor.fetchall()
+    ]
+    cursor.execute(f"UPDATE aion_activitytask SET cancel_requested = %s WHERE {where}", [True, *parameters])
+    return confirmed
+
+
+def _clear_closed(cursor: Any, closed: list[uuid.UUID]) -> None:
+    """A closed run waits for nothing. A running attempt finds its row gone and stops."""
+    if not closed:
+        return
+    sql = dialect()
+    for table in ("aion_timer", "aion_activitytask"):
+        cursor.execute(
+            f"DELETE FROM {table} WHERE {sql.among('run_id', 'uuid')}", [sql.many(closed)]
+        )
+
+
+HOLD_COLUMNS = {
+    "id": "uuid",
+    "problem": "text",
+    "problem_count": "integer",
+    "held_until": "timestamptz",
+    "owner_id": "uuid",
+}
+
+
+def _hold(cursor: Any, holds: list[Hold]) -> None:
+    if not holds:
+        return
+    rows = [
+        (hold.run_id, msgspec.json.encode(hold.problem).decode(), hold.count, hold.until, None)
+        for hold in holds
+    ]
+    dialect().update(cursor, "aion_run", HOLD_COLUMNS, rows)

@@ -1,0 +1,1 @@
+"""HTTP over the operations: Django REST framework views, one resource a file."""

@@ -1,0 +1,1 @@
+"""What makes a run move: the replay core, the runtime on Celery, the testing kit."""

@@ -1,0 +1,22 @@
+"""The app of the engine: guards workflow code, hosts the turn loop in Celery workers, keeps the tick in beat."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class AionEngineConfig(AppConfig):
+    """Only connects: no thread, connection or query happens here."""
+
+    name = "aion_engine"
+    verbose_name = _("Aion engine")
+
+    def ready(self) -> None:
+        """Connect to Celery, to new database connections, and to the end of migrations."""
+        from aion_engine.runtime import bootstep, database_guard, periodic
+
+        bootstep.connect()
+        database_guard.connect()
+        post_migrate.connect(periodic.ensure_tick, sender=self)

@@ -1,0 +1,61 @@
+"""The live fold: arrivals in, the events to append out.
+
+The events that an arrival caused follow it directly, so that replay finds them where they stand. The
+closing event is written last, when every accepted message has been folded.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+
+from aion.core.events import Event, Role
+from aion.core.history import Recorded
+from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance
+
+
+def advance(
+    instance: Instance,
+    arrivals: Iterable[Event],
+    *,
+    at: dt.datetime,
+    start: Recorded | None = None,
+) -> list[Recorded]:
+    """Fold what is new, in order, and give the events to append, from `instance.head_seq` + 1 on.
+
+    `start` is the run's first event, recorded when the run was created but not folded yet. `at` is the
+    time to record; it never goes back, so an earlier clock is corrected to the last event's time.
+    What the code no longer waits for leaves no event.
+
+    Raises:
+        WorkflowCodeError, NonDeterminismError, or what the definition holds on: the instance is broken
+        and nothing of this turn may be written.
+    """
+    appended: list[Recorded] = []
+    seq = instance.head_seq
+    if start is not None:
+        at = max(at, start.recorded_at)
+        seq = start.seq
+        for command in instance.apply(start):
+            seq += 1
+            appended.append(Recorded(seq, at, command.event))
+    else:
+        at = max(at, instance.now)
+    for event in arrivals:
+        if not instance.expects(event):
+            continue
+        if instance.terminal is not None and not isinstance(event, FOLDED_AFTER_CLOSE):
+            continue
+        seq += 1
+        recorded = Recorded(seq, at, event)
+        appended.append(recorded)
+        if event.role is Role.NOTE:
+            continue
+        for command in instance.apply(recorded):
+            seq += 1
+            appended.append(Recorded(seq, at, command.event))
+    if instance.terminal is not None:
+        seq += 1
+        appended.append(Recorded(seq, at, instance.terminal.event))
+    instance.head_seq = seq
+    return appended

@@ -1,0 +1,74 @@
+"""Collects what the code asks for during one drain, and refuses where asking is not allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
+
+from aion.authoring.context import user_site
+from aion.core.commands import Command, Site
+from aion.core.errors import ReadOnlyContext
+from aion.core.events import CommandEvent
+
+
+class Mode(Enum):
+    """What the code may do now."""
+
+    OPEN = "open"
+    READ_ONLY = "read_only"  # a query, a predicate
+    CLOSING = "closing"  # the instance is thrown away; finally blocks run into the void
+
+
+class Evicted(BaseException):
+    """Stops code that goes on asking while its instance is thrown away. Never caught by `except Exception`."""
+
+
+class CommandLog:
+    """The commands of the current drain, in the order of asking.
+
+    `epoch` counts drains: what was asked for in the current epoch is not written yet and can be taken
+    back without a trace.
+    """
+
+    def __init__(self) -> None:
+        self.mode = Mode.OPEN
+        self.epoch = 0
+        self._issued: list[Command] = []
+
+    def issue(self, event: CommandEvent, site: Site | None = None) -> Command:
+        """Ask for something.
+
+        Raises:
+            ReadOnlyContext: a query or predicate must not change the run.
+        """
+        self.check(event)
+        command = Command(event, site if site is not None else user_site(3))
+        self._issued.append(command)
+        return command
+
+    def check(self, what: object) -> None:
+        """Refuse when the code may not ask for anything now."""
+        if self.mode is Mode.OPEN:
+            return
+        if self.mode is Mode.CLOSING:
+            raise Evicted
+        raise ReadOnlyContext(
+            f"A query or a wait condition asked for {type(what).__name__}: it may read, not act"
+        )
+
+    def take(self) -> list[Command]:
+        """Give the commands of this drain, without those taken back, and begin the next epoch."""
+        taken = [command for command in self._issued if not command.dropped]
+        self._issued.clear()
+        self.epoch += 1
+        return taken
+
+    @contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Refuse commands for a while."""
+        before, self.mode = self.mode, Mode.READ_ONLY
+        try:
+            yield
+        finally:
+            self.mode = before

@@ -1,0 +1,287 @@
+"""The live coroutine of a run: events go in, commands come out.
+
+Theory of operation
+-------------------
+`apply` folds one arrival: it makes ready what the arrival resolves, drains the loop, and gives the
+commands that the code issued meanwhile. Nothing else moves the code. Live and on replay this is the same
+function; on replay it is shown the recorded command events first, because a side effect's value is needed
+while the code runs.
+
+The code ends by a *terminal* command, which is not among those that `apply` gives: it stays in `terminal`
+until the caller has folded every message that was accepted before the close. So an accepted signal is seen
+even by a workflow that has already decided to return.
+
+What the code raises decides: an ordinary exception fails the run; a mistake in workflow code (and types
+that the definition lists) holds it, which `apply` says by raising. An instance that raised is broken and
+must be dropped. `close` must be called on every instance that is dropped, so that its coroutines end here
+and now, not when the garbage collector finds them on some other thread.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import datetime as dt
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from aion.authoring.context import current_workflow
+from aion.authoring.workflow_definition import WorkflowDefinition
+from aion.core.errors import HistoryError, NonDeterminismError, WorkflowCodeError
+from aion.core.events import (
+    ActivityCancelled,
+    ActivityCompleted,
+    ActivityFailed,
+    ActivityOutcome,
+    ActivityStarted,
+    ActivityTimedOut,
+    CancelRequested,
+    CommandEvent,
+    Event,
+    SignalReceived,
+    TimerFired,
+    WorkflowCancelled,
+    WorkflowCompleted,
+    WorkflowFailed,
+    WorkflowStarted,
+)
+from aion.core.failures import failure_from
+from aion.core.commands import Command
+from aion.core.history import Recorded
+from aion_engine.replay.activities import Activities, LocalActivity
+from aion_engine.replay.command_log import CommandLog, Evicted, Mode
+from aion_engine.replay.context import InstanceContext
+from aion_engine.replay.loop import WorkflowLoop
+from aion_engine.replay.messages import Messages
+from aion_engine.replay.timers import EPOCH, Timers
+
+FOLDED_AFTER_CLOSE: Final = (SignalReceived, CancelRequested)
+"""Arrivals that a run still takes when its code has ended but the close is not written."""
+
+
+class Instance:
+    """One run's code in memory. `head_seq` is the seq of the last event it knows."""
+
+    def __init__(self, definition: WorkflowDefinition, run_id: str) -> None:
+        self.definition = definition
+        self.run_id = run_id
+        self.head_seq = 0
+        self.terminal: Command | None = None
+        self.target: Any = None
+        self._log = CommandLog()
+        self._timers = Timers(self._log)
+        self._loop = WorkflowLoop(self._timers, self._unawaited_error)
+        self.activities = Activities(self._loop, self._log)
+        self.context = InstanceContext(self._loop, self._log, self.activities, run_id)
+        self.messages = Messages(self, self._log)
+        self._base = contextvars.Context()
+        self._base.run(current_workflow.set, self.context)
+        self.context.base_run = self._base.run
+        self._main: Any = None
+        self._problem: BaseException | None = None
+
+    # --- folding ---
+
+    def expects(self, event: Event) -> bool:
+        """Tell whether an event that wants to be folded still means something to the code."""
+        match event:
+            case ActivityOutcome() | ActivityStarted():
+                return self.terminal is None and self.activities.expects(event.activity_id)
+            case TimerFired():
+                return self.terminal is None and self._timers.expects(event.timer_id)
+            case CancelRequested():
+                return self.context.cancelled_with is None
+            case _:
+                return True
+
+    def apply(self, arrival: Recorded, recorded: Sequence[Recorded] | None = None) -> list[Command]:
+        """Fold one arrival and give the commands it caused, the terminal one aside.
+
+        `recorded` is None when the run goes on live, else the command events that history holds for it.
+
+        Raises:
+            NonDeterminismError: the arrival or a value in history does not fit what the code did.
+            WorkflowCodeError: the code did what it must not.
+            BaseException: of a type that the definition holds on.
+        """
+        context = self.context
+        context.replaying = recorded is not None
+        if recorded is not None:
+            context.lookahead.show(arrival.seq, recorded)
+        self.head_seq = context.history_length = arrival.seq
+        self._loop.now = (arrival.recorded_at - EPOCH) / _SECOND
+        self._fold(arrival)
+        self._loop.drain()
+        if self._problem is not None:
+            raise self._problem
+        return self._log.take()
+
+    def _fold(self, arrival: Recorded) -> None:
+        event = arrival.event
+        match event:
+            case ActivityCompleted() | ActivityFailed() | ActivityTimedOut() | ActivityCancelled():
+                self._check(arrival, self.activities.mismatch(event))
+                self.activities.settle(event)
+            case TimerFired():
+                known = self._timers.expects(event.timer_id)
+                self._check(arrival, None if known else "no such timer")
+                self._timers.fire(event.timer_id, self._loop)
+            case SignalReceived():
+                self._soon(self.messages.deliver, event)
+            case CancelRequested():
+                self._cancel(event.reason)
+            case WorkflowStarted():
+                self.context.begin(event, arrival.recorded_at)
+                self._soon(self._start, event)
+            case _:
+                raise HistoryError(f"{arrival.kind} at seq {arrival.seq} cannot be folded")
+
+    def _check(self, arrival: Recorded, found: str | None) -> None:
+        if found is not None:
+            expected = describe(arrival.event)
+            raise NonDeterminismError(
+                f"Event {arrival.seq} is {expected}, but the code waits for {found}",
+                seq=arrival.seq,
+                expected=expected,
+                found=found,
+                where=None,
+            )
+
+    # --- the code ---
+
+    def _soon(self, function: Callable[..., None], *args: Any) -> None:
+        self._loop.call_soon(function, *args, context=self._base.copy())
+
+    def _start(self, event: WorkflowStarted) -> None:
+        definition = self.definition
+        what = f"workflow {definition.name}"
+        try:
+            args, kwargs = definition.signature.decode(event.input, what=what)
+            if definition.is_class:
+                given = (args, kwargs) if definition.init_takes_input else ((), {})
+                self.target = definition.target(*given[0], **given[1])
+                args = (self.target, *args)
+            coroutine = definition.run(*args, **kwargs)
+        except BaseException as error:
+            self.fail(error)
+            return
+        self._main = self.spawn(coroutine, "run")
+        self._main.add_done_callback(self._ended, context=self._base)
+
+    def spawn(self, coroutine: Any, name: str) -> Any:
+        """Run a coroutine as a task of this workflow."""
+        return self._loop.create_task(coroutine, name=name, context=self._base.copy())
+
+    def _ended(self, task: Any) -> None:
+        if task.cancelled():
+            self._cancelled()
+            return
+        error = task.exception()
+        if error is not None:
+            self.fail(error)
+            return
+        try:
+            what = f"workflow {self.definition.name}"
+            result = self.definition.signature.encode_result(task.result(), what=what)
+        except Exception as unstorable:
+            self.fail(unstorable)
+            return
+        self._end(WorkflowCompleted(result=msgspec.Raw(result)))
+
+    def _cancelled(self) -> None:
+        reason = self.context.cancelled_with
+        if reason is not None:
+            self._end(WorkflowCancelled(reason=reason))
+        else:
+            message = "The workflow raised CancelledError, but nobody asked it to cancel"
+            self._end(WorkflowFailed(failure=failure_from(RuntimeError(message))))
+
+    def fail(self, error: BaseException) -> None:
+        """End the run by an exception, or hold it where the exception is a mistake of the code."""
+        if isinstance(error, Evicted):
+            return
+        if self._holds_on(error):
+            self._stop(error)
+        else:
+            self._end(WorkflowFailed(failure=failure_from(error)))
+
+    def _holds_on(self, error: BaseException) -> bool:
+        if isinstance(error, BaseExceptionGroup):
+            return any(self._holds_on(leaf) for leaf in error.exceptions)
+        held = (WorkflowCodeError, NonDeterminismError, *self.definition.hold_on)
+        return isinstance(error, held) or not isinstance(error, Exception)
+
+    def _end(self, event: CommandEvent) -> None:
+        if self.terminal is None:
+            self.terminal = Command(event)
+
+    def _stop(self, error: BaseException) -> None:
+        if self._problem is None:
+            self._problem = error
+        self._loop.stopped = True
+
+    def _cancel(self, reason: str) -> None:
+        if self.context.cancelled_with is None:
+            self.context.cancelled_with = reason
+            if self._main is not None:
+                self._main.cancel(reason or None)
+
+    def _unawaited_error(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if isinstance(error, (NonDeterminismError, WorkflowCodeError)):
+            self._stop(error)
+
+    # --- the rest of its life ---
+
+    @property
+    def local_activities(self) -> dict[str, LocalActivity]:
+        """The local activities without an outcome, in the order of asking."""
+        return self.activities.local
+
+    @property
+    def now(self) -> dt.datetime:
+        """The recorded time of the last event folded."""
+        return self.context.now()
+
+    def query(self, name: str, data: bytes) -> bytes:
+        """Answer a query; the code may read anything and ask for nothing.
+
+        Raises:
+            UnknownQuery: the workflow has no such query; the message lists those it has.
+            QueryError: the handler raised.
+        """
+        with self._log.read_only():
+            return bytes(self._base.run(self.messages.answer, name, data))
+
+    def close(self) -> None:
+        """End every coroutine, in the order of creation. Their `finally` blocks cannot act any more."""
+        self._log.mode = Mode.CLOSING
+        self._loop.stopped = True
+        self._base.run(self._close_tasks)
+
+    def _close_tasks(self) -> None:
+        for task in self._loop.tasks:
+            if not task.done():
+                task._log_destroy_pending = False
+                try:
+                    task.get_coro().close()
+                except BaseException:  # noqa: BLE001, S110, PERF203  # code may do anything here; it is over
+                    pass
+        self._loop.tasks.clear()
+        self._loop.ready.clear()
+
+
+_SECOND = dt.timedelta(seconds=1)
+
+
+def describe(event: Event) -> str:
+    """Name an event for messages: its kind and key."""
+    match event:
+        case ActivityOutcome():
+            name = f" {event.activity_type}" if event.activity_type else ""
+            return f"{type(event).__name__}(activity {event.activity_id}{name})"
+        case TimerFired():
+            return f"TimerFired(timer {event.timer_id})"
+        case _:
+            return f"{type(event).__name__}({', '.join(event.key)})"

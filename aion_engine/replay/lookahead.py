@@ -1,0 +1,45 @@
+"""The command events that history records behind the arrival being folded, for values needed at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aion.core.commands import Site
+from aion.core.errors import NonDeterminismError
+from aion.core.events import SideEffectRecorded
+from aion.core.history import Recorded
+
+
+class Lookahead:
+    """Hands out recorded values in the order in which the code asks for them."""
+
+    def __init__(self) -> None:
+        self._side_effects: list[Recorded] = []
+        self._position = 0
+        self._arrival_seq = 0
+
+    def show(self, arrival_seq: int, recorded: Sequence[Recorded]) -> None:
+        """Take the command events of one arrival."""
+        self._side_effects = [r for r in recorded if type(r.event) is SideEffectRecorded]
+        self._position = 0
+        self._arrival_seq = arrival_seq
+
+    def next_side_effect(self, site: Site | None) -> SideEffectRecorded:
+        """Give the next recorded value.
+
+        Raises:
+            NonDeterminismError: history records no further side effect here.
+        """
+        if self._position >= len(self._side_effects):
+            raise NonDeterminismError(
+                f"The code takes a side effect at {site}, but history records none behind event "
+                f"{self._arrival_seq}",
+                seq=self._arrival_seq,
+                expected="no further SideEffectRecorded",
+                found="RecordSideEffect",
+                where=str(site) if site else None,
+            )
+        event = self._side_effects[self._position].event
+        self._position += 1
+        assert isinstance(event, SideEffectRecorded)  # noqa: S101  # `show` selected by this type
+        return event

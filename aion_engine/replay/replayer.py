@@ -1,0 +1,135 @@
+"""Rebuilds an instance from its history, comparing what the code asks for with what is recorded.
+
+The history is cut into groups: an arrival and the command events directly behind it. Each arrival is
+applied and the commands it causes now are compared, one by one where they stand, with the recorded ones:
+kind and key (ids and names). The first difference is a `NonDeterminismError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from aion.authoring.workflow_definition import WorkflowDefinition
+from aion.core.commands import Command
+from aion.core.errors import HistoryError, NonDeterminismError
+from aion.core.events import Event, Role, WorkflowStarted
+from aion.core.history import Recorded
+from aion.core.status import TERMINAL_EVENTS
+from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance, describe
+
+Group = tuple[Recorded, list[Recorded]]
+
+
+def groups(history: Iterable[Recorded]) -> Iterator[Group]:
+    """Cut a history into arrivals, each with its command events; notes are left out.
+
+    Raises:
+        HistoryError: a command event stands before the first arrival.
+    """
+    arrival: Recorded | None = None
+    commands: list[Recorded] = []
+    for recorded in history:
+        role = recorded.event.role
+        if role is Role.COMMAND:
+            if arrival is None:
+                raise HistoryError(f"History begins with {recorded.kind}, not with a start")
+            commands.append(recorded)
+        elif role is Role.ARRIVAL:
+            if arrival is not None:
+                yield arrival, commands
+            arrival, commands = recorded, []
+    if arrival is not None:
+        yield arrival, commands
+
+
+def replay(
+    definition: WorkflowDefinition,
+    run_id: str,
+    history: Sequence[Recorded],
+    *,
+    partial: bool = False,
+) -> tuple[Instance, list[Command]]:
+    """Rebuild the instance of a run, and give the commands that history does not hold yet.
+
+    There are such commands only when `partial` allows the history to end within a group.
+
+    Raises:
+        NonDeterminismError: the code does not fit the history.
+        HistoryError: the history is not one of a run.
+        WorkflowCodeError: the code did what it must not.
+    """
+    if not history or not isinstance(history[0].event, WorkflowStarted):
+        raise HistoryError("A history begins with WorkflowStarted")
+    instance = Instance(definition, run_id)
+    left: list[Command] = []
+    last_seq = history[-1].seq
+    try:
+        for arrival, recorded in groups(history):
+            left = _replay_group(instance, arrival, recorded, at_end=partial, last_seq=last_seq)
+        if not partial:
+            _check_end(instance, history)
+    except BaseException:
+        instance.close()
+        raise
+    instance.head_seq = instance.context.history_length = last_seq
+    instance.context.replaying = False
+    return instance, left
+
+
+def _replay_group(
+    instance: Instance, arrival: Recorded, recorded: list[Recorded], *, at_end: bool, last_seq: int
+) -> list[Command]:
+    terminal = instance.terminal
+    if terminal is not None and not isinstance(arrival.event, FOLDED_AFTER_CLOSE):
+        raise _mismatch(arrival.seq, describe(arrival.event), terminal)
+    commands = instance.apply(arrival, recorded)
+    group_ends_history = (recorded[-1] if recorded else arrival).seq == last_seq
+    if instance.terminal is not None and (
+        (recorded and _is_terminal(recorded[-1].event)) or (at_end and group_ends_history)
+    ):
+        commands.append(instance.terminal)
+    for command, record in zip(commands, recorded, strict=False):
+        compare(command, record)
+    if len(recorded) > len(commands):
+        raise _mismatch(recorded[len(commands)].seq, describe(recorded[len(commands)].event), None)
+    left = commands[len(recorded) :]
+    if left and not (at_end and group_ends_history):
+        raise _mismatch(arrival.seq + len(recorded) + 1, "no further command", left[0])
+    return left
+
+
+def compare(command: Command, record: Recorded) -> None:
+    """Check that a command is the one that history records.
+
+    Raises:
+        NonDeterminismError: kind, id or name differ.
+    """
+    event = record.event
+    if type(command.event) is not type(event) or command.event.key != event.key:
+        raise _mismatch(record.seq, describe(event), command)
+
+
+def _is_terminal(event: Event) -> bool:
+    return isinstance(event, TERMINAL_EVENTS)
+
+
+def _check_end(instance: Instance, history: Sequence[Recorded]) -> None:
+    """The code must not have ended where history did not."""
+    if instance.terminal is None:
+        return
+    if not any(_is_terminal(recorded.event) for recorded in reversed(history)):
+        raise _mismatch(history[-1].seq + 1, "the run still open", instance.terminal)
+
+
+def _mismatch(seq: int, expected: str, command: Command | None) -> NonDeterminismError:
+    where = str(command.site) if command is not None and command.site is not None else None
+    found = "nothing" if command is None else f"{command.name}({', '.join(command.event.key)})"
+    at = f" at {where}" if where else ""
+    return NonDeterminismError(
+        f"The code no longer fits the history. Event {seq}: history has {expected}; "
+        f"the code asks for {found}{at}",
+        seq=seq,
+        expected=expected,
+        found=found,
+        where=where,
+    )

@@ -1,0 +1,120 @@
+"""A running attempt: what the activity's code may ask of it, and how the code is called."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aion.authoring.activity_definition import Activity
+from aion.authoring.context import ActivityInfo, current_activity
+from aion.core.errors import CancelledError
+from aion.core.payloads import encode
+
+
+class AttemptContext:
+    """The engine's side of `aion.activity` for one attempt.
+
+    `beat` records a heartbeat and gives the reason to stop, if any; None for attempts without heartbeats.
+    Beats are throttled to a fraction of the heartbeat timeout, and at least to `_FEWEST_SECONDS`; the last
+    details that were held back are written by `flush`.
+    """
+
+    def __init__(
+        self, info: ActivityInfo, beat: Callable[[str], str | None] | None = None
+    ) -> None:
+        self._info = info
+        self._beat = beat
+        self._stop = threading.Event()
+        self._reason: str | None = None
+        self._pause = _pause_between_beats(info)
+        self._last_beat = float("-inf")
+        self._held_back: str | None = None
+
+    @property
+    def info(self) -> ActivityInfo:
+        """Describe the attempt."""
+        return self._info
+
+    @property
+    def cancel_reason(self) -> str | None:
+        """Why the attempt should stop."""
+        return self._reason
+
+    def stop(self, reason: str) -> None:
+        """Tell the attempt to stop; the first reason stays."""
+        if self._reason is None:
+            self._reason = reason
+            self._stop.set()
+
+    def wait_for_cancel(self, timeout: float | None) -> bool:
+        """Block until the attempt should stop."""
+        return self._stop.wait(timeout)
+
+    def heartbeat(self, details: tuple[Any, ...]) -> None:
+        """Report life; raises `CancelledError` when the attempt should stop."""
+        if self._beat is not None:
+            self._held_back = encode(list(details), field="the heartbeat details").decode()
+            if time.monotonic() - self._last_beat >= self._pause:
+                self.flush()
+        if self._reason is not None:
+            raise CancelledError(self._reason)
+
+    def flush(self) -> None:
+        """Write the details that were held back."""
+        if self._beat is None or self._held_back is None:
+            return
+        self._last_beat = time.monotonic()
+        details, self._held_back = self._held_back, None
+        reason = self._beat(details)
+        if reason is not None:
+            self.stop(reason)
+
+
+_FEWEST_SECONDS = 0.1
+_MOST_SECONDS = 30.0
+_FRACTION = 0.4  # of the heartbeat timeout: one lost beat does not end the attempt
+
+
+def _pause_between_beats(info: ActivityInfo) -> float:
+    if info.heartbeat_timeout is None:
+        return 1.0  # details are worth keeping even where no timeout watches
+    seconds = info.heartbeat_timeout.total_seconds() * _FRACTION
+    return min(max(seconds, _FEWEST_SECONDS), _MOST_SECONDS)
+
+
+def call(
+    activity: Activity[Any, Any], data: Any, context: AttemptContext, *, what: str
+) -> Any:
+    """Run the activity's function with decoded arguments, as this attempt; gives its result.
+
+    A coroutine function runs to its end on an event loop of its own, in this thread. Raises what the
+    function raises.
+    """
+    args, kwargs = activity.signature.decode(data, what=what)
+    scope = contextvars.copy_context()
+    scope.run(current_activity.set, context)
+    if activity.is_async:
+        return scope.run(asyncio.run, _watched(activity, args, kwargs, context))
+    return scope.run(activity.function, *args, **kwargs)
+
+
+async def _watched(
+    activity: Activity[Any, Any], args: Any, kwargs: Any, context: AttemptContext
+) -> Any:
+    """Run a coroutine activity, and cancel it when the attempt should stop."""
+    main = asyncio.ensure_future(activity.function(*args, **kwargs))
+    loop = asyncio.get_running_loop()
+
+    def watch() -> None:
+        if context.cancel_reason is not None:
+            main.cancel(context.cancel_reason)
+        elif not main.done():
+            loop.call_later(_FEWEST_SECONDS, watch)
+
+    watch()
+    return await main
+

@@ -1,0 +1,151 @@
+"""Runs one claimed attempt of a remote activity and settles it.
+
+Theory of operation
+-------------------
+The attempt was claimed, so the row names this worker and attempt. The function runs outside of any
+transaction. Then exactly one of these happens, each in one transaction and each fenced by the row:
+
+* it returned: the result is posted and the row deleted;
+* it raised: the policy gives the next attempt, or the failure is posted;
+* it asked to be completed from elsewhere: the row stays, without an owner;
+* it stopped because it was told to: the cancellation is posted. When it was told because it had *lost* the
+  row, there is nothing to post.
+
+A *transactional* activity runs inside one transaction together with its outcome. When the fence fails there,
+the error rolls the function's own writes back: they happen exactly once, with the outcome that counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from aion.authoring.activity import CompleteAsync
+from aion.authoring.activity_definition import Activity
+from aion.authoring.context import ActivityInfo
+from aion.authoring.registry import registry
+from aion.core.errors import CancelledError, StaleAttempt
+from aion.core.failures import failure_from
+from aion.operations import activity_outcome
+from aion.operations.clock import clock
+from aion.operations.complete_activity import make_token
+from aion.store import activities
+from aion.store.activities import Attempt
+from aion.store.dialects import atomic
+from aion.store.workers import WorkerIdentity
+from aion_engine.runtime.attempts import AttemptContext, call
+
+log = logging.getLogger("aion.activities")
+
+
+@dataclasses.dataclass(slots=True)
+class Running:
+    """An attempt that runs in this process."""
+
+    attempt: Attempt
+    context: AttemptContext
+
+
+def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
+    """Claim an attempt; None when there is nothing to be begun."""
+    attempt = activities.claim_attempt(
+        task_id, number, owner_id=worker.id, pid=os.getpid(), now=clock.now()
+    )
+    if attempt is None:
+        return None
+    return Running(attempt, AttemptContext(info_of(attempt), beat_of(attempt)))
+
+
+def beat_of(attempt: Attempt) -> Callable[[str], str | None]:
+    """Give the function that records heartbeats of an attempt."""
+    return lambda details: activities.heartbeat(attempt, details, now=clock.now())
+
+
+def info_of(attempt: Attempt) -> ActivityInfo:
+    """Describe an attempt to its own code."""
+    order = attempt.order
+    return ActivityInfo(
+        activity_id=order.activity_id,
+        activity_type=order.activity_type,
+        attempt=attempt.attempt,
+        workflow_id=attempt.workflow_id,
+        run_id=str(attempt.run_id),
+        workflow_type=attempt.workflow_type,
+        task_queue=attempt.task_queue,
+        scheduled_at=attempt.scheduled_at,
+        started_at=attempt.started_at,
+        start_to_close_timeout=order.start_to_close_timeout,
+        heartbeat_timeout=order.heartbeat_timeout,
+        retry=order.retry,
+        heartbeat_details=tuple(msgspec.json.decode(attempt.heartbeat_details)),
+        task_token=make_token(attempt.id, attempt.attempt),
+        headers=dict(order.headers),
+    )
+
+
+def run(running: Running, worker: WorkerIdentity) -> None:
+    """Run a claimed attempt to its outcome. Never raises for what the activity's code does."""
+    attempt = running.attempt
+    what = f"activity {attempt.order.activity_type}"
+    try:
+        activity = registry.activity(attempt.order.activity_type)
+        if activity.transactional:
+            with atomic():
+                _run_and_complete(activity, running, worker, what)
+        else:
+            _run_and_complete(activity, running, worker, what)
+    except StaleAttempt as error:
+        log.warning("%s", error)
+    except CompleteAsync:
+        activities.open_for_completion(attempt)
+    except CancelledError as error:
+        _stopped(running, error, worker)
+    except Exception as error:
+        _failed(running, error, worker)
+
+
+def _run_and_complete(
+    activity: Activity[Any, Any], running: Running, worker: WorkerIdentity, what: str
+) -> None:
+    result = call(activity, running.attempt.order.input, running.context, what=what)
+    data = activity.signature.encode_result(result, what=what)
+    activity_outcome.complete(running.attempt, data, worker=worker.name)
+
+
+def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
+    reason = running.context.cancel_reason
+    if reason == "cancelled":
+        _settle(running, lambda: activity_outcome.confirm_cancel(running.attempt, worker=worker.name))
+    elif reason == "lost":
+        log.info("Activity %s stopped: its lease was lost", running.context.info.activity_id)
+    else:
+        _failed(running, RuntimeError(reason or str(error) or "the activity cancelled itself"), worker)
+
+
+def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
+    def settle() -> None:
+        running.context.flush()
+        again = activity_outcome.fail(running.attempt, failure_from(error), worker=worker.name)
+        log.warning(
+            "Activity %s failed at attempt %d (%s): %s: %s",
+            running.context.info.activity_type,
+            running.attempt.attempt,
+            "will be tried again" if again else "no further attempt",
+            type(error).__name__,
+            error,
+            extra={"run_id": running.context.info.run_id},
+        )
+
+    _settle(running, settle)
+
+
+def _settle(running: Running, settle: Callable[[], None]) -> None:
+    try:
+        settle()
+    except StaleAttempt as stale:
+        log.warning("%s", stale)

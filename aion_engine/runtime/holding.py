@@ -1,0 +1,33 @@
+"""Why a run is held, and until when: shown in its row, tried again with growing delay."""
+
+from __future__ import annotations
+
+import datetime as dt
+import traceback
+
+from aion.conf import settings
+from aion.core.errors import AionError, NonDeterminismError
+from aion.store.rows import Hold, Problem, RunRow
+
+_LONGEST_TRACEBACK = 8_000  # characters: the end of it says where
+
+
+def hold_for(run: RunRow, error: BaseException, now: dt.datetime) -> Hold:
+    """Describe the problem of a turn that failed, and say when to try again."""
+    count = run.problem_count + 1
+    first, last = settings.HOLD_RETRY_FIRST, settings.HOLD_RETRY_LAST
+    delay = min(first * 2 ** min(count - 1, 30), last)
+    text = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
+    problem = Problem(
+        code=error.code if isinstance(error, AionError) else "workflow_error",
+        type=type(error).__name__,
+        message=str(error)[:2_000],
+        traceback=_storable(text),
+        where=(error.where or "") if isinstance(error, NonDeterminismError) else "",
+        at=now,
+    )
+    return Hold(run.id, problem, count, now + dt.timedelta(seconds=delay))
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()

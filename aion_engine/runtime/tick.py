@@ -1,0 +1,89 @@
+"""The tick: looks at deadlines, dead workers and work that nobody took. Beat calls it every second.
+
+It is exclusive by the lock of one row, so that several beats or loops do not repeat each other; all that it
+does is safe to do twice. One activity that cannot be settled never stops the others.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+
+import msgspec
+
+from aion.conf import settings
+from aion.core.errors import StaleAttempt
+from aion.core.ports import Dispatcher, Handover
+from aion.operations import activity_outcome
+from aion.operations.bell import the_bell
+from aion.operations.clock import clock
+from aion.store import activities, holds, workers
+from aion.store.dialects import atomic
+from aion_engine.runtime.giving_up import give_up
+
+log = logging.getLogger("aion.tick")
+
+_MOST = 500  # rows of one kind in one tick; the next tick takes the rest
+
+
+class TickReport(msgspec.Struct):
+    """What a tick found."""
+
+    ran: bool = False
+    dead_workers: int = 0
+    runs_given_back: int = 0
+    attempts_given_up: int = 0
+    timed_out: int = 0
+    published: int = 0
+    released: int = 0
+
+
+def tick(*, force: bool = False) -> TickReport:
+    """Look at everything that time brings about, unless somebody else just did."""
+    report = TickReport()
+    now = clock.now()
+    interval = dt.timedelta(seconds=0 if force else settings.TICK_INTERVAL / 2)
+    if not workers.take_tick(now=now, not_since=now - interval):
+        return report
+    report.ran = True
+    bury_dead_workers(report, now)
+    _time_out(report, now)
+    report.published = publish_waiting(now)
+    report.released = holds.release(now=now)
+    if report.runs_given_back or report.released or report.timed_out:
+        the_bell().ring_loops()
+    return report
+
+
+def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
+    """Give back the leases of workers that were silent for longer than the lease, and of those unknown."""
+    dead = {*workers.dead(silent_since=now - settings.lease), *workers.owners_without_worker()}
+    if not dead:
+        return
+    log.warning("Giving back the leases of %d dead workers", len(dead))
+    report.dead_workers += len(dead)
+    report.runs_given_back += len(workers.give_back_runs(dead, now=now))
+    for attempt in activities.owned_by(dead, limit=_MOST):
+        report.attempts_given_up += give_up(attempt, "its worker is dead")
+    workers.forget(dead)
+
+
+def _time_out(report: TickReport, now: dt.datetime) -> None:
+    for attempt, kind in activities.overdue(now=now, limit=_MOST):
+        try:
+            with atomic():
+                activity_outcome.time_out(attempt, kind)
+            report.timed_out += 1
+        except StaleAttempt:
+            log.info("Activity %s ended before its %s timeout", attempt.id, kind)
+        except Exception:
+            log.exception("Activity %s could not be timed out", attempt.id)
+
+
+def publish_waiting(now: dt.datetime) -> int:
+    """Hand over due attempts that were never published, or long ago and still unclaimed."""
+    stale = now - dt.timedelta(seconds=settings.REPUBLISH_AFTER)
+    waiting = activities.take_unpublished(now=now, stale_before=stale, limit=_MOST)
+    dispatcher: Dispatcher = settings.port("DISPATCHER")
+    dispatcher.publish([Handover(*row) for row in waiting])
+    return len(waiting)

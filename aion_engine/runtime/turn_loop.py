@@ -1,0 +1,179 @@
+"""The turn loop: wait for a reason, take a batch, hand over, again.
+
+Theory of operation
+-------------------
+One loop is one thread with one database connection. It is hosted by a Celery worker (see `bootstep`) or by
+`aion_worker`. It wakes for a ring, for an outcome of a local activity, for the earliest due row, and at
+least once every poll interval: so a lost ring or a dead neighbour costs at most that interval.
+
+When local activities are in flight it waits a moment for more of them to end, as long as more do, so that
+their outcomes share a commit.
+
+A database error (a restart, a terminated backend) drops the batch: nothing of it was written. The loop
+closes the connection, waits a little and goes on; outcomes of local activities are kept for the next batch.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+import time
+import uuid
+from collections import defaultdict
+from typing import Final
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from aion.conf import settings
+from aion.core.events import ActivityOutcome
+from aion.core.ports import Dispatcher
+from aion.operations.bell import the_bell
+from aion.operations.clock import clock
+from aion.store import claims, owners
+from aion_engine.replay import guards
+from aion_engine.runtime.local_activities import LocalActivities
+from aion_engine.runtime.turns import Batch, Turns
+
+log = logging.getLogger("aion.loop")
+
+_GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
+_MOST_GRACE: Final = 0.01
+_FIRST_PAUSE: Final = 0.1
+_LAST_PAUSE: Final = 5.0
+
+
+class TurnLoop:
+    """Takes turns until it is stopped. `worker_id` names its leases."""
+
+    def __init__(self, worker_id: uuid.UUID) -> None:
+        guards.install()
+        self.worker_id = worker_id
+        self.turns = Turns(worker_id)
+        self._bell = the_bell()
+        self._waiter = self._bell.loop_waiter()
+        self._dispatcher: Dispatcher = settings.port("DISPATCHER")
+        self.local = LocalActivities(
+            worker_id, threads=settings.LOCAL_THREADS, wake=self._ring_self
+        )
+        self._outcomes: dict[uuid.UUID, list[ActivityOutcome]] = defaultdict(list)
+        self._stopping = threading.Event()
+        self._pause = _FIRST_PAUSE
+
+    def _ring_self(self) -> None:
+        self._waiter.ring()
+
+    # --- life ---
+
+    def run(self) -> None:
+        """Take turns until `stop` is called; then give the leases back."""
+        try:
+            while not self._stopping.is_set():
+                self._guarded_step()
+        finally:
+            self._finish()
+
+    def stop(self) -> None:
+        """Ask the loop to end after the batch it is in. Safe from any thread and from signal handlers."""
+        self._stopping.set()
+        self._ring_self()
+
+    def _guarded_step(self) -> None:
+        try:
+            if not self.step():
+                self._wait()
+            self._pause = _FIRST_PAUSE
+        except DatabaseError as error:
+            log.warning("The turn loop lost its batch: %s; going on in %.1f s", error, self._pause)
+            self._recover()
+        except Exception:
+            log.exception("The turn loop failed; going on in %.1f s", self._pause)
+            self._recover()
+
+    def _recover(self) -> None:
+        self.turns.cache.clear()
+        connections[settings.DATABASE].close()
+        self._stopping.wait(self._pause)
+        self._pause = min(self._pause * 2, _LAST_PAUSE)
+
+    def _finish(self) -> None:
+        self.local.stop(timeout=2.0)
+        try:
+            self._collect()
+            if self._outcomes:
+                self.step()
+        except Exception:
+            log.warning("The last batch was not written; another worker repeats it", exc_info=True)
+        self.turns.cache.clear()
+        self._waiter.close()
+        connections[settings.DATABASE].close()
+
+    # --- one step ---
+
+    def step(self) -> bool:
+        """Take one batch; tell whether there was anything to do."""
+        self._gather()
+        self._collect()
+        batch = self.turns.take(self._outcomes)
+        self._drop_lost(batch)
+        self._hand_over(batch)
+        return bool(batch.turns or batch.left or batch.seen)
+
+    def _gather(self) -> None:
+        """Wait while more local outcomes keep coming, a moment at a time."""
+        until = time.monotonic() + _MOST_GRACE
+        count = -1
+        while self.local.busy and self.local.outcome_count > count:
+            count = self.local.outcome_count
+            if self.local.wait_settled(_GRACE) or time.monotonic() > until:
+                return
+
+    def _collect(self) -> None:
+        for run_id, outcomes in self.local.take_outcomes().items():
+            self._outcomes[run_id].extend(outcomes)
+
+    def _drop_lost(self, batch: Batch) -> None:
+        """Forget outcomes that are folded, and those of runs that others have taken over."""
+        for run_id in batch.seen:
+            self._outcomes.pop(run_id, None)
+        if not self._outcomes or batch.left:
+            return
+        for run_id in owners.lost(self._outcomes, self.worker_id):
+            del self._outcomes[run_id]
+            self.local.forget(run_id)
+
+    def _hand_over(self, batch: Batch) -> None:
+        """Do what follows the commit. None of it is needed for correctness."""
+        for one, instance in batch.locals:
+            wanted = instance.local_activities
+            self.local.keep_only(one.run.id, wanted)
+            self.local.submit(one.run, wanted.values())
+        for run_id in batch.closed:
+            self.local.forget(run_id)
+        if batch.handovers:
+            self._dispatcher.publish(batch.handovers)
+        if batch.closed:
+            self._bell.ring_closed(batch.closed)
+        if batch.posted:
+            self._bell.ring_loops()
+
+    # --- waiting ---
+
+    def _wait(self) -> None:
+        seconds = self._seconds_to_wait()
+        if seconds > 0:
+            self._waiter.wait(seconds)
+
+    def _seconds_to_wait(self) -> float:
+        longest = settings.BELL_POLL_INTERVAL if self._bell.listens else settings.POLL_INTERVAL
+        due = claims.next_due()
+        waits: list[float] = [longest]
+        if due is not None:
+            waits.append((due - clock.now()) / dt.timedelta(seconds=1))
+        retry = self.local.release_due()
+        if retry is not None:
+            waits.append(retry)
+        if self._outcomes:
+            waits.append(0.01)  # a sender held the run's row; it will let go at once
+        return max(min(waits), 0.0)

