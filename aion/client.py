@@ -18,10 +18,12 @@ from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition, definition_of
 from aion.core.errors import DefinitionError, InvalidArgument, UnknownType
 from aion.core.history import Recorded
+from aion.core.ids import uuid7
 from aion.core.signatures import CallSignature, decode_any, encode_arguments
 from aion.operations import complete_activity as _tokens
 from aion.operations import result as _result
 from aion.operations.cancel import cancel as _cancel
+from aion.operations.checking import check_count, check_mapping, check_text
 from aion.operations.describe import RunDescription
 from aion.operations.describe import describe as _describe
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
@@ -32,12 +34,14 @@ from aion.operations.start import start as _start
 from aion.operations.target import find as _find
 from aion.operations.target import parse_run_id
 from aion.operations.terminate import terminate as _terminate
+from aion.operations.update import send_update, wait_for_update
 from aion.store import histories as _histories
 
 __all__ = [
     "IdConflictPolicy",
     "IdReusePolicy",
     "RunDescription",
+    "UpdateHandle",
     "WorkflowHandle",
     "acancel_activity",
     "acomplete_activity",
@@ -62,6 +66,33 @@ Workflow = type | Callable[..., Any] | str
 def _twin(function: Callable[P, T]) -> Callable[P, Any]:
     """Make the async twin of a function, on the thread where Django's connections live."""
     return sync_to_async(function, thread_sensitive=True)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UpdateHandle:
+    """An update that was sent."""
+
+    run_id: uuid.UUID
+    id: str
+    handler: Callable[..., Any] | None = None
+
+    def result(self, timeout: float | None = None) -> Any:
+        """Give the update's result, waiting for it; `timeout` is in seconds.
+
+        Raises:
+            UpdateRefused: the validator refused it.
+            UpdateFailed: the handler failed, or the run ended first.
+            ResultTimeout: it did not complete in time; it goes on.
+        """
+        raw = wait_for_update(self.run_id, self.id, timeout=timeout) or b"null"
+        if self.handler is None:
+            return decode_any(raw)
+        signature = CallSignature.of(self.handler, skip_self=True)
+        return signature.decode_result(raw, what=f"update {self.id}")
+
+    async def aresult(self, timeout: float | None = None) -> Any:
+        """Async twin of `result`."""
+        return await sync_to_async(self.result, thread_sensitive=False)(timeout)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -137,6 +168,51 @@ class WorkflowHandle:
         signature = CallSignature.of(handler, skip_self=True)
         return signature.decode_result(raw, what=f"query {name}")
 
+    def start_update(
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str = "",
+        wait_for: str = "accepted",
+        timeout: float | None = None,
+    ) -> UpdateHandle:
+        """Send an update and wait until it is `accepted` or `completed`; None does not wait.
+
+        The same `id` again attaches to the first. Waiting works outside of transactions only: the workflow
+        sees the update when the caller's transaction has committed.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunClosed: it has ended.
+            UpdateRefused: the validator refused it.
+            ResultTimeout: it was not accepted in time; it goes on.
+        """
+        handler = name if callable(name) else None
+        name, data = _message("update", name, args, kwargs)
+        update_id = id or str(uuid7())
+        run_id = send_update(self.workflow_id, self.run_id, name, data, update_id=update_id)
+        handle = UpdateHandle(run_id, update_id, handler)
+        if wait_for:
+            wait_for_update(run_id, update_id, until=wait_for, timeout=timeout)
+        return handle
+
+    def execute_update(
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str = "",
+        timeout: float | None = None,
+    ) -> Any:
+        """Send an update and give its result (see `start_update`).
+
+        Raises:
+            UpdateFailed: the handler failed, or the run ended first; the cause says why.
+        """
+        handle = self.start_update(name, *args, kwargs=kwargs, id=id, wait_for="")
+        return handle.result(timeout)
+
     def cancel(self, reason: str = "") -> None:
         """Ask the run to cancel itself; it may clean up first.
 
@@ -164,11 +240,15 @@ class WorkflowHandle:
         return _describe(self.workflow_id, self.run_id)
 
     def fetch_history(self, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:
-        """Read the run's events from a seq on.
+        """Read the run's events from a seq on, at most `limit`.
 
         Raises:
             RunNotFound: there is no such run.
+            InvalidArgument: `from_seq` is not an integer from 1, or `limit` not one from 0.
         """
+        check_count("from_seq", from_seq, least=1)
+        if limit is not None:
+            check_count("limit", limit)
         run = _find(self.workflow_id, self.run_id)
         return _histories.load_one(run.id, from_seq=from_seq, limit=limit)
 
@@ -185,6 +265,21 @@ class WorkflowHandle:
         """Async twin of `query`."""
         return await _twin(self.query)(name, *args, **options)
 
+    async def astart_update(
+        self, name: str | Callable[..., Any], *args: Any, **options: Any
+    ) -> UpdateHandle:
+        """Async twin of `start_update`."""
+        starting = sync_to_async(self.start_update, thread_sensitive=False)
+        handle: UpdateHandle = await starting(name, *args, **options)
+        return handle
+
+    async def aexecute_update(
+        self, name: str | Callable[..., Any], *args: Any, **options: Any
+    ) -> Any:
+        """Async twin of `execute_update`."""
+        executing = sync_to_async(self.execute_update, thread_sensitive=False)
+        return await executing(name, *args, **options)
+
     async def acancel(self, reason: str = "") -> None:
         """Async twin of `cancel`."""
         await _twin(self.cancel)(reason)
@@ -198,7 +293,9 @@ class WorkflowHandle:
         description: RunDescription = await _twin(self.describe)()
         return description
 
-    async def afetch_history(self, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:
+    async def afetch_history(
+        self, *, from_seq: int = 1, limit: int | None = None
+    ) -> list[Recorded]:
         """Async twin of `fetch_history`."""
         history: list[Recorded] = await _twin(self.fetch_history)(from_seq=from_seq, limit=limit)
         return history
@@ -211,10 +308,14 @@ def _decode(raw: bytes, hint: Any) -> Any:
 
 
 def _message(
-    what: str, name: str | Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
+    what: str,
+    name: str | Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any] | None,
 ) -> tuple[str, bytes]:
     """Give a message's name and encoded arguments; a handler method also checks the arguments."""
     if isinstance(name, str):
+        check_text("name", name, most=None)
         return name, encode_arguments(args, kwargs or {}, what=f"{what} {name}")
     marked = getattr(name, f"__aion_{what}__", None)
     if marked is None:
@@ -225,7 +326,7 @@ def _message(
     return marked, signature.encode(args, dict(kwargs or {}), what=title)
 
 
-def start_workflow(
+def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
     workflow: Workflow,
     *args: Any,
     id: str = "",
@@ -272,9 +373,9 @@ def start_workflow(
             start_delay=start_delay,
             run_timeout=run_timeout,
             execution_timeout=execution_timeout,
-            memo=dict(memo or {}),
-            search_attributes=dict(search_attributes or {}),
-            headers=dict(headers or {}),
+            memo=check_mapping("memo", memo),
+            search_attributes=check_mapping("search_attributes", search_attributes),
+            headers=check_mapping("headers", headers),
         )
     )
     return WorkflowHandle(started.workflow_id, started.run_id, started.created, definition.name)
@@ -288,7 +389,9 @@ def _policy(kind: type[E], value: E | str, field: str) -> E:
         return kind(value)
     except ValueError as error:
         known = ", ".join(kind)
-        raise InvalidArgument(f"{field} must be one of {known}, not {value!r}", field=field) from error
+        raise InvalidArgument(
+            f"{field} must be one of {known}, not {value!r}", field=field
+        ) from error
 
 
 def _definition(workflow: Workflow) -> WorkflowDefinition:
@@ -297,7 +400,9 @@ def _definition(workflow: Workflow) -> WorkflowDefinition:
     else:
         found = definition_of(workflow)
         if found is None:
-            raise UnknownType(f"{workflow!r} is not decorated with @workflow.defn", name=str(workflow))
+            raise UnknownType(
+                f"{workflow!r} is not decorated with @workflow.defn", name=str(workflow)
+            )
         definition = found
     if definition.problems:
         reasons = "; ".join(definition.problems)

@@ -22,6 +22,7 @@ class Settings:
     BELL: str = "aion_engine.runtime.bells.PollingBell"  # tells loops and waiters that there is work
     QUERIER: str = "aion_engine.runtime.queries.ReplayQuerier"  # answers queries
     REDIS_URL: str = ""  # for RedisBell
+    PREPARE: bool = True  # loops prepare their statements; False for poolers that cannot keep them
     LEASE: float = 15.0  # a worker silent for so long is dead
     BATCH_RUNS: int = 200  # the most runs of one turn transaction
     BATCH_TIME: float = 0.05  # the most time of user code in one turn transaction
@@ -63,7 +64,6 @@ class Settings:
 
 
 _CHOICES = {"TURN_LOOP": ("auto", "always", "never"), "ON_NON_DETERMINISM": ("hold", "fail")}
-_POSITIVE = (int, float)
 
 
 def find_problems(values: Any) -> list[str]:
@@ -83,12 +83,14 @@ def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
     if field is None:
         return f"AION has no key {key!r}. Keys are: {', '.join(sorted(fields))}"
     default = field.default
-    wanted = (int, float) if isinstance(default, float) else type(default)
+    wanted: Any = (int, float) if isinstance(default, float) else type(default)
     if isinstance(default, tuple):
         wanted = (tuple, list)
+    if isinstance(default, bool) and isinstance(value, bool):
+        return None
     if not isinstance(value, wanted) or isinstance(value, bool):
         return f"AION[{key!r}] must be {type(default).__name__}, not {type(value).__name__}"
-    if isinstance(default, _POSITIVE) and value <= 0:
+    if isinstance(default, (int, float)) and value <= 0:
         return f"AION[{key!r}] must be positive, not {value}"
     choices = _CHOICES.get(key)
     if choices and value not in choices:

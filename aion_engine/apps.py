@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -19,4 +19,5 @@ class AionEngineConfig(AppConfig):
 
         bootstep.connect()
         database_guard.connect()
-        post_migrate.connect(periodic.ensure_tick, sender=self)
+        # Django sends no post_migrate for an app without models, as this one.
+        post_migrate.connect(periodic.ensure_tick, sender=apps.get_app_config("aion"))

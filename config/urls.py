@@ -1,8 +1,9 @@
 """The URLs of the example project."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("orders/", include("examples.orders.urls")),
 ]

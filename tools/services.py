@@ -3,6 +3,7 @@
     python tools/services.py run -- COMMAND...     run COMMAND with what was found
     eval "$(python tools/services.py env)"         the same for the rest of this shell
     python tools/services.py --own run -- ...      start servers even where some are running
+    python tools/services.py --durable run -- ...  only a PostgreSQL that waits for the disk
 
 COMMAND sees AION_TEST_DATABASE_URL and AION_TEST_REDIS_URL; a service that can be neither found
 nor started leaves its variable unset. Variables that are set already are passed on. Otherwise the
@@ -41,9 +42,10 @@ class Services:
     report: list[str]
 
 
-def _start_keeper(*options: str, own: bool, stdin: int) -> subprocess.Popen[str]:
+def _start_keeper(*options: str, own: bool, durable: bool, stdin: int) -> subprocess.Popen[str]:
+    given = [*(["--own"] if own else []), *(["--durable"] if durable else []), *options]
     return subprocess.Popen(
-        [sys.executable, TOOLS / "keeper.py", *(["--own"] if own else []), *options],
+        [sys.executable, TOOLS / "keeper.py", *given],
         stdin=stdin,
         stdout=subprocess.PIPE,
         text=True,
@@ -60,16 +62,19 @@ def _read(keeper: subprocess.Popen[str]) -> Services:
 
 
 @contextlib.contextmanager
-def running(*, own: bool = False) -> Iterator[Services]:
-    """Provide the services within a `with` block; they end with it or with this process."""
-    with _start_keeper(own=own, stdin=subprocess.PIPE) as keeper:
+def running(*, own: bool = False, durable: bool = False) -> Iterator[Services]:
+    """Provide the services within a `with` block; they end with it or with this process.
+
+    A `durable` PostgreSQL has each commit on its disk: what benchmarks need and tests do not.
+    """
+    with _start_keeper(own=own, durable=durable, stdin=subprocess.PIPE) as keeper:
         yield _read(keeper)
         # Leaving the block closes the keeper's input, also on errors, and waits for its end.
 
 
-def run(command: list[str], *, own: bool) -> int:
+def run(command: list[str], *, own: bool, durable: bool = False) -> int:
     """Run `command` with the services in its environment and return its exit status."""
-    with running(own=own) as services:
+    with running(own=own, durable=durable) as services:
         for sentence in services.report:
             print(f"# {sentence}", file=sys.stderr, flush=True)
         child = subprocess.Popen(command, env={**os.environ, **services.environment})
@@ -80,9 +85,10 @@ def run(command: list[str], *, own: bool) -> int:
     return status if status >= 0 else 128 - status
 
 
-def print_environment(*, own: bool) -> None:
+def print_environment(*, own: bool, durable: bool = False) -> None:
     """Print `export` lines; what was started ends with the shell that asked."""
-    keeper = _start_keeper("--shell", str(os.getppid()), own=own, stdin=subprocess.DEVNULL)
+    shell = str(os.getppid())
+    keeper = _start_keeper("--shell", shell, own=own, durable=durable, stdin=subprocess.DEVNULL)
     services = _read(keeper)
     for sentence in services.report:
         print(f"# {sentence}")
@@ -103,6 +109,9 @@ def main() -> int:
     """Read the command line and do what it says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--own", action="store_true", help="ignore servers that are running")
+    parser.add_argument(
+        "--durable", action="store_true", help="only a PostgreSQL that waits for the disk"
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("env", help="print exports for a shell")
     runner = commands.add_parser("run", help="run a command: run -- COMMAND...")
@@ -111,12 +120,12 @@ def main() -> int:
     _use_project_environment()
     match arguments.command:
         case "env":
-            print_environment(own=arguments.own)
+            print_environment(own=arguments.own, durable=arguments.durable)
         case _:
             words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
             if not words:
                 parser.error("run needs a command")
-            return run(words, own=arguments.own)
+            return run(words, own=arguments.own, durable=arguments.durable)
     return 0
 
 

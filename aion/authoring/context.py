@@ -14,14 +14,18 @@ import sys
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import msgspec
 
+from aion.authoring.child_options import ChildOptions
 from aion.authoring.options import ActivityOptions
 from aion.core.commands import Site
 from aion.core.errors import NotInActivity, NotInWorkflow
 from aion.core.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from aion.authoring.workflow_definition import WorkflowDefinition
 
 T = TypeVar("T")
 
@@ -90,12 +94,65 @@ class ActivityCall:
     decode: Callable[[msgspec.Raw], Any]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class UpdateInfo:
+    """The update whose handler is running: its id and name."""
+
+    id: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChildCall:
+    """A child asked for: its type, encoded input, options, and how to read its result."""
+
+    workflow_type: str
+    input: bytes
+    options: ChildOptions
+    decode: Callable[[msgspec.Raw], Any]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ChildStarted:
+    """A child that was started: its ids, and the future of its result."""
+
+    workflow_id: str
+    run_id: str
+    result: asyncio.Future[Any]
+
+
+class ContinueAsNew(BaseException):
+    """Leaves the workflow code to go on as a new run. Never caught by `except Exception`."""
+
+    def __init__(
+        self,
+        *,
+        workflow_type: str,
+        input: bytes,
+        task_queue: str,
+        run_timeout: dt.timedelta | None,
+        memo: bytes | None,
+        search_attributes: bytes | None,
+    ) -> None:
+        super().__init__("continue as new")
+        self.workflow_type = workflow_type
+        self.input = input
+        self.task_queue = task_queue
+        self.run_timeout = run_timeout
+        self.memo = memo
+        self.search_attributes = search_attributes
+
+
 class WorkflowContext(Protocol):
     """What the engine does for running workflow code."""
 
     @property
     def replaying(self) -> bool:
         """Whether the code now runs over recorded events."""
+
+    @property
+    def definition(self) -> WorkflowDefinition:
+        """The definition that runs."""
 
     def info(self) -> WorkflowInfo:
         """Describe the run."""
@@ -128,6 +185,40 @@ class WorkflowContext(Protocol):
 
     def cancel_reason(self) -> str | None:
         """Give the reason of the cancel request, None when there was none."""
+
+    def start_child(self, call: ChildCall, site: Site | None) -> ChildStarted:
+        """Ask for a child workflow."""
+
+    def signal_external(
+        self, workflow_id: str, run_id: str, name: str, data: bytes, site: Site | None
+    ) -> asyncio.Future[None]:
+        """Send a signal to another workflow."""
+
+    def cancel_external(
+        self, workflow_id: str, run_id: str, reason: str, site: Site | None
+    ) -> asyncio.Future[None]:
+        """Ask another workflow to cancel itself."""
+
+    async def receive(self, name: str, hint: Any, timeout: float | None) -> Any:
+        """Take the next signal of a name that no handler takes."""
+
+    def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
+        """Register a handler of `signal`, `query` or `update`; None as name means all others."""
+
+    def patched(self, patch_id: str, *, deprecated: bool) -> bool:
+        """Tell whether the code takes the new branch of a patch."""
+
+    def upsert(self, what: str, values: dict[str, Any]) -> None:
+        """Change `search_attributes` or the `memo`; None as value unsets."""
+
+    def current_update(self) -> UpdateInfo | None:
+        """Describe the update whose handler is running."""
+
+    def all_handlers_finished(self) -> bool:
+        """Tell whether no signal or update handler is running."""
+
+    def should_continue_as_new(self) -> bool:
+        """Tell whether the history has grown so long that a new run is advisable."""
 
 
 class ActivityContext(Protocol):

@@ -8,16 +8,37 @@ import logging
 import random as stdlib_random
 import uuid
 from collections.abc import Callable, MutableMapping
-from typing import Any, TypeVar, cast, overload
+from typing import Any, TypeVar, overload
 
 from aion.authoring import workflow_definition as definitions
 from aion.authoring.activity_definition import Activity
+from aion.authoring.child_options import ChildCancellationType, ParentClosePolicy
+from aion.authoring.children import (
+    ChildWorkflowHandle,
+    ExternalWorkflowHandle,
+    continue_as_new,
+    execute_child_workflow,
+    get_external_workflow_handle,
+    start_child_workflow,
+)
 from aion.authoring.context import (
     ActivityCall,
+    UpdateInfo,
     WorkflowInfo,
     current_workflow,
     require_workflow,
     user_site,
+)
+from aion.authoring.handlers import (
+    all_handlers_finished,
+    current_update_info,
+    query,
+    receive,
+    set_query_handler,
+    set_signal_handler,
+    set_update_handler,
+    signal,
+    update,
 )
 from aion.authoring.options import ActivityOptions, CancellationType
 from aion.authoring.registry import registry
@@ -25,26 +46,47 @@ from aion.core.signatures import decode_any, encode_arguments
 
 __all__ = [
     "CancellationType",
+    "ChildCancellationType",
+    "ChildWorkflowHandle",
+    "ExternalWorkflowHandle",
+    "ParentClosePolicy",
+    "UpdateInfo",
     "WorkflowInfo",
+    "all_handlers_finished",
     "cancel_reason",
+    "continue_as_new",
+    "continue_as_new_suggested",
+    "current_update_info",
     "defn",
+    "deprecate_patch",
     "execute_activity",
+    "execute_child_workflow",
     "execute_local_activity",
+    "get_external_workflow_handle",
     "in_workflow",
     "info",
     "init",
     "is_replaying",
     "logger",
     "now",
+    "patched",
     "query",
     "random",
+    "receive",
     "run",
+    "set_query_handler",
+    "set_signal_handler",
+    "set_update_handler",
     "side_effect",
     "signal",
     "sleep",
     "start_activity",
+    "start_child_workflow",
     "start_local_activity",
     "time",
+    "update",
+    "upsert_memo",
+    "upsert_search_attributes",
     "uuid4",
     "uuid7",
     "wait_condition",
@@ -98,32 +140,6 @@ def init(function: F) -> F:
     """Mark `__init__` to receive the input of `run`, so that handlers never see a half-built object."""
     setattr(function, definitions.INIT_MARK, True)
     return function
-
-
-@overload
-def signal(function: F, /) -> F: ...
-@overload
-def signal(*, name: str | None = None) -> Callable[[F], F]: ...
-def signal(function: Any = None, /, *, name: str | None = None) -> Any:
-    """Mark a method, plain or `async`, that takes a signal; `name` defaults to the method's."""
-    return _mark(definitions.SIGNAL_MARK, function, name)
-
-
-@overload
-def query(function: F, /) -> F: ...
-@overload
-def query(*, name: str | None = None) -> Callable[[F], F]: ...
-def query(function: Any = None, /, *, name: str | None = None) -> Any:
-    """Mark a plain method that answers a query; it may read anything and change nothing."""
-    return _mark(definitions.QUERY_MARK, function, name)
-
-
-def _mark(mark: str, function: Any, name: str | None) -> Any:
-    def decorate(function: Any) -> Any:
-        setattr(function, mark, name or function.__name__)
-        return function
-
-    return decorate(function) if function is not None else decorate
 
 
 # --- activities -----------------------------------------------------------------------------------
@@ -256,15 +272,52 @@ def uuid7() -> uuid.UUID:
 def side_effect(function: Callable[[], T], *, type: Any = Any) -> T:
     """Run a small non-deterministic expression once and record its value; replay gives the recorded one.
 
-    For reads that cannot fail (a setting, a flag). What may fail or take time belongs in an activity.
-    `type` decodes the value on replay; the code always gets the decoded form.
+    For reads that cannot fail (a setting, a flag): an error holds the run until a later try succeeds.
+    What may fail or take time belongs in an activity. `type` decodes the value on replay; the code always gets the decoded form.
     """
     context = require_workflow("workflow.side_effect()")
-    return cast("T", context.side_effect(function, type, user_site(2)))
+    return context.side_effect(function, type, user_site(2))
+
+
+def patched(patch_id: str) -> bool:
+    """Tell whether to take the new branch of a change: yes for runs that reach it for the first time.
+
+    Runs that passed here before the change keep the old branch, also after they have caught up.
+    """
+    return require_workflow("workflow.patched()").patched(patch_id, deprecated=False)
+
+
+def deprecate_patch(patch_id: str) -> None:
+    """Say that only the new branch of a patch is left; runs that recorded the patch still replay."""
+    require_workflow("workflow.deprecate_patch()").patched(patch_id, deprecated=True)
+
+
+def upsert_search_attributes(attributes: dict[str, Any]) -> None:
+    """Change search attributes of the run; None unsets one.
+
+    Raises:
+        PayloadError: a value has no JSON form.
+    """
+    context = require_workflow("workflow.upsert_search_attributes()")
+    context.upsert("search_attributes", dict(attributes))
+
+
+def upsert_memo(memo: dict[str, Any]) -> None:
+    """Change the run's memo; None unsets an entry.
+
+    Raises:
+        PayloadError: a value has no JSON form.
+    """
+    require_workflow("workflow.upsert_memo()").upsert("memo", dict(memo))
+
+
+def continue_as_new_suggested() -> bool:
+    """Tell whether the history has grown so long that `continue_as_new` is advisable."""
+    return require_workflow("workflow.continue_as_new_suggested()").should_continue_as_new()
 
 
 def is_replaying() -> bool:
-    """Tell whether the code runs over recorded events now. For logs and metrics only: never decide by it."""
+    """Tell whether the code runs over recorded events now. For logs only: never decide by it."""
     return require_workflow("workflow.is_replaying()").replaying
 
 
@@ -274,7 +327,7 @@ def cancel_reason() -> str | None:
 
 
 class _Logger(logging.LoggerAdapter[logging.Logger]):
-    def isEnabledFor(self, level: int) -> bool:
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's name
         context = current_workflow.get()
         return not (context is not None and context.replaying) and super().isEnabledFor(level)
 

@@ -9,25 +9,51 @@ from functools import cached_property
 from typing import Any, Final
 
 from aion.authoring.purity import impure_calls
-from aion.core.signatures import CallSignature
+from aion.core.signatures import CallSignature, decode_arguments
 
 RUN_MARK: Final = "__aion_run__"
 INIT_MARK: Final = "__aion_init__"
 SIGNAL_MARK: Final = "__aion_signal__"
 QUERY_MARK: Final = "__aion_query__"
+UPDATE_MARK: Final = "__aion_update__"
+VALIDATOR_MARK: Final = "__aion_validator__"
+DYNAMIC: Final = ""
+"""The name under which a handler takes everything that no other handler takes."""
 DEFINITION_MARK: Final = "__aion_workflow__"
 
 
 class Handler:
-    """A method that answers to a name: a signal's or a query's."""
+    """What answers to a name: a method, or (with `bound`) a function registered while the code runs.
 
-    __slots__ = ("function", "is_async", "name", "signature")
+    A dynamic handler takes the name and the list of arguments, as plain JSON values.
+    """
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+    __slots__ = ("bound", "function", "is_async", "name", "signature", "validator")
+
+    def __init__(self, name: str, function: Callable[..., Any], *, bound: bool = False) -> None:
         self.name = name
         self.function = function
+        self.bound = bound
         self.is_async = inspect.iscoroutinefunction(function)
-        self.signature = CallSignature.of(function, skip_self=True)
+        self.signature = CallSignature.of(function, skip_self=not bound)
+        self.validator: Callable[..., Any] | None = getattr(function, VALIDATOR_MARK, None)
+
+    def read(self, name: str, data: Any, *, what: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Decode the arguments of a message for this handler.
+
+        Raises:
+            PayloadError: they do not fit.
+        """
+        if self.name != DYNAMIC:
+            return self.signature.decode(data, what=what)
+        args, kwargs = decode_arguments(data, what=what)
+        return (name, list(args)), kwargs
+
+    def call(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run the handler, on the workflow object where it is a method."""
+        return (
+            self.function(*args, **kwargs) if self.bound else self.function(target, *args, **kwargs)
+        )
 
 
 class WorkflowDefinition:
@@ -51,6 +77,7 @@ class WorkflowDefinition:
         self.is_class = isinstance(target, type)
         self.signals: dict[str, Handler] = {}
         self.queries: dict[str, Handler] = {}
+        self.updates: dict[str, Handler] = {}
         self.problems: list[str] = []
         self.init_takes_input = False
         self.run: Callable[..., Any] = _missing_run
@@ -79,6 +106,7 @@ class WorkflowDefinition:
                     self.problems.append(f"overrides {attribute}() without repeating its decorator")
             self._add_handler(self.signals, "signal", SIGNAL_MARK, function)
             self._add_handler(self.queries, "query", QUERY_MARK, function)
+            self._add_handler(self.updates, "update", UPDATE_MARK, function)
         self._take_run(runs)
         self._check_init(cls)
 
@@ -102,7 +130,8 @@ class WorkflowDefinition:
         if name is None:
             return
         if name in table:
-            self.problems.append(f"has two {what} handlers named {name!r}")
+            called = f"named {name!r}" if name else "that are dynamic"
+            self.problems.append(f"has two {what} handlers {called}")
             return
         table[name] = Handler(name, function)
         if what == "query" and inspect.iscoroutinefunction(function):
@@ -130,10 +159,8 @@ class WorkflowDefinition:
     @cached_property
     def impurities(self) -> list[str]:
         """Name the calls in the code that read the wall clock, as `file:line: what, instead`."""
-        targets = (
-            [f for _, _, f in _functions(self.target)] if isinstance(self.target, type) else []
-        )
-        return [found for function in (targets or [self.run]) for found in impure_calls(function)]
+        functions = _code_of(self.target) if isinstance(self.target, type) else [self.run]
+        return [found for function in functions for found in impure_calls(function)]
 
     @cached_property
     def definition_hash(self) -> str:
@@ -145,7 +172,7 @@ class WorkflowDefinition:
         return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-async def _missing_run(*_: Any) -> None:  # noqa: RUF029  # stands in for a coroutine function
+async def _missing_run(*_: Any) -> None:  # stands in for a coroutine function
     raise AssertionError("a definition without @workflow.run refuses to start")
 
 
@@ -157,6 +184,15 @@ def _functions(cls: type) -> Iterator[tuple[type, str, Callable[..., Any]]]:
             if attribute not in seen and inspect.isfunction(value):
                 seen.add(attribute)
                 yield owner, attribute, value
+
+
+def _code_of(cls: type) -> Iterator[Callable[..., Any]]:
+    """Yield every function a class is made of: methods, static and class methods, properties."""
+    for owner in cls.__mro__[:-1]:
+        for value in vars(owner).values():
+            inner = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+            if inspect.isfunction(inner):
+                yield inner
 
 
 def definition_of(target: object) -> WorkflowDefinition | None:

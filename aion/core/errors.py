@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -157,9 +158,11 @@ class RunNotFound(OperationError):
 
 
 class RunClosed(OperationError):
-    """The run has ended and takes no more messages."""
+    """The run has ended and takes no more messages. Attributes: `workflow_id`, `run_id`, `status`."""
 
     code = "run_closed"
+
+    run_id: uuid.UUID
 
 
 class WorkflowAlreadyStarted(OperationError):
@@ -190,6 +193,18 @@ class UnknownQuery(QueryError):
     """The workflow has no query of this name."""
 
     code = "unknown_query"
+
+
+class UpdateRefused(OperationError):
+    """An update's validator refused it, or there is no such update; `__cause__` says why."""
+
+    code = "update_refused"
+
+
+class UpdateFailed(OperationError):
+    """An update was accepted and its handler failed, or the run ended first; `__cause__` says why."""
+
+    code = "update_failed"
 
 
 class ActivityNotFound(OperationError):
@@ -276,8 +291,10 @@ class ApplicationError(FailureError):
 
 
 class TimeoutError(FailureError, builtins.TimeoutError):
-    """A deadline passed. `kind` says which: `start_to_close`, `schedule_to_close`,
-    `schedule_to_start`, `heartbeat`, `run` or `execution`; `details` is the last heartbeat's.
+    """A deadline passed.
+
+    `kind` says which: `start_to_close`, `schedule_to_close`, `schedule_to_start`, `heartbeat`, `run` or
+    `execution`; `details` is the last heartbeat's.
     """
 
     code = "timeout"

@@ -26,7 +26,10 @@ class Waiter(Protocol):
     """Waits for one thing to be rung."""
 
     def wait(self, timeout: float) -> bool:
-        """Block until rung, at most `timeout` seconds; tell whether it was. Rings are not lost between waits."""
+        """Block until rung, at most `timeout` seconds; tell whether it was. No ring is lost in between."""
+
+    def ring(self) -> None:
+        """Wake this waiter only. Safe from any thread and from signal handlers."""
 
     def close(self) -> None:
         """Stop listening."""

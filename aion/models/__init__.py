@@ -1,7 +1,17 @@
 """The tables. They hold facts and know no verbs: `aion.store` is their only writer."""
 
 from aion.models.activities import ActivityTask
-from aion.models.runs import Event, Message, Request, Run, Timer
+from aion.models.runs import Event, Message, Request, Run, Timer, Update
 from aion.models.workers import Tick, Worker
 
-__all__ = ["ActivityTask", "Event", "Message", "Request", "Run", "Tick", "Timer", "Worker"]
+__all__ = [
+    "ActivityTask",
+    "Event",
+    "Message",
+    "Request",
+    "Run",
+    "Tick",
+    "Timer",
+    "Update",
+    "Worker",
+]

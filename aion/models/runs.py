@@ -82,6 +82,16 @@ class Run(models.Model):
         return f"{self.workflow_id} ({self.status})"
 
 
+class EventQuerySet(models.QuerySet["Event"]):
+    """Reads events; refuses what would write, change or delete them."""
+
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("Events are immutable: only a turn appends them, through aion.store")
+
+    create = bulk_create = bulk_update = update = delete = _refuse
+    get_or_create = update_or_create = _refuse
+
+
 class Event(models.Model):
     """A fact of a run. Written once by the store; the ORM refuses to change or delete one."""
 
@@ -93,6 +103,8 @@ class Event(models.Model):
     kind = models.CharField(max_length=40)
     recorded_at = models.DateTimeField()
     attributes = models.TextField()  # JSON text: jsonb would refuse NUL and reorder keys
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("event")
@@ -151,6 +163,37 @@ class Request(models.Model):
 
     def __str__(self) -> str:
         return self.request_id
+
+
+class UpdateState(models.TextChoices):
+    """Where an update stands."""
+
+    ADMITTED = "admitted", _("Admitted")  # written by its caller, not seen by the code yet
+    ACCEPTED = "accepted", _("Accepted")
+    COMPLETED = "completed", _("Completed")
+    REFUSED = "refused", _("Refused")
+
+
+class Update(models.Model):
+    """A message that is answered. Its answer waits here; what was accepted is in the history too."""
+
+    pk = models.CompositePrimaryKey("run", "update_id")
+    run = models.ForeignKey(
+        Run, models.DO_NOTHING, db_constraint=False, db_index=False, related_name="updates"
+    )
+    update_id = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    state = models.CharField(_("state"), max_length=20, choices=UpdateState)
+    result = models.TextField(null=True, blank=True)  # noqa: DJ001  # JSON, or none yet
+    failure = models.TextField(null=True, blank=True)  # noqa: DJ001
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("update")
+        verbose_name_plural = _("updates")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
 
 
 class Timer(models.Model):

@@ -61,7 +61,8 @@ def fail(attempt: Attempt, failure: Failure, *, worker: str = "") -> bool:
     now = clock.now()
     retry_at = _next_attempt_at(attempt, failure, now)
     if retry_at is not None:
-        return activities.reschedule(attempt, failure, next_attempt_at=retry_at, now=now)
+        activities.reschedule(attempt, failure, next_attempt_at=retry_at, now=now)
+        return True
     event = ActivityFailed(
         activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.attempt
     )
@@ -80,7 +81,8 @@ def time_out(attempt: Attempt, kind: str) -> bool:
     failure = _timeout(attempt, kind)
     retry_at = None if kind in FINAL_TIMEOUTS else _next_attempt_at(attempt, failure, now)
     if retry_at is not None:
-        return activities.reschedule(attempt, failure, next_attempt_at=retry_at, now=now)
+        activities.reschedule(attempt, failure, next_attempt_at=retry_at, now=now)
+        return True
     event = ActivityTimedOut(
         activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.attempt
     )
@@ -91,9 +93,7 @@ def time_out(attempt: Attempt, kind: str) -> bool:
 
 def _timeout(attempt: Attempt, kind: str) -> Failure:
     order = attempt.order
-    error = AionTimeoutError(
-        f"Activity {order.activity_type} passed its {kind} timeout", kind=kind
-    )
+    error = AionTimeoutError(f"Activity {order.activity_type} passed its {kind} timeout", kind=kind)
     failure = failure_from(error)
     cause = decode_failure(attempt.last_failure.encode()) if attempt.last_failure else None
     details = tuple(msgspec.json.decode(attempt.heartbeat_details, type=list[msgspec.Raw]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 
 from aion.core.events import CancelRequested
+from aion.operations.checking import check_text
 from aion.operations.send import send
 
 
@@ -16,5 +17,7 @@ def cancel(
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended.
+        InvalidArgument: the reason is no text.
     """
+    check_text("reason", reason, most=None)
     return send(workflow_id, run_id, CancelRequested(reason=reason))

@@ -10,6 +10,7 @@ from aion.core.errors import ActivityNotFound, InvalidArgument, StaleAttempt
 from aion.core.failures import failure_from
 from aion.core.payloads import encode
 from aion.operations import activity_outcome
+from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.store import activities
 from aion.store.activities import Attempt
@@ -30,15 +31,21 @@ def find_attempt(token: str) -> Attempt:
         InvalidArgument: the token was not made here.
         ActivityNotFound: the activity has its outcome, or a later attempt has begun.
     """
-    try:
-        text = signing.Signer(salt=_SALT).unsign(token)
-    except signing.BadSignature as error:
-        raise InvalidArgument("This is not an activity token of this system", field="token") from error
-    task_id, _, number = text.partition(".")
-    attempt = activities.find(uuid.UUID(task_id))
-    if attempt is None or attempt.attempt != int(number):
+    task_id, number = _read_token(token)
+    attempt = activities.find(task_id)
+    if attempt is None or attempt.attempt != number:
         raise _gone()
     return attempt
+
+
+def _read_token(token: str) -> tuple[uuid.UUID, int]:
+    try:
+        task_id, _, number = signing.Signer(salt=_SALT).unsign(token).partition(".")
+        return uuid.UUID(task_id), int(number)
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        raise InvalidArgument(
+            "This is not an activity token of this system", field="token"
+        ) from error
 
 
 def _gone() -> ActivityNotFound:
@@ -82,8 +89,9 @@ def cancel_activity(token: str, reason: str = "") -> None:
 
     Raises:
         ActivityNotFound: it has its outcome already, or a later attempt has begun.
-        InvalidArgument: the token was not made here.
+        InvalidArgument: the token was not made here, or the reason is no text.
     """
+    check_text("reason", reason, most=None)
     try:
         with atomic():
             activity_outcome.confirm_cancel(find_attempt(token), reason=reason, worker="token")

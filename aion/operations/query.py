@@ -9,9 +9,7 @@ from aion.core.ports import Querier
 from aion.operations.target import find
 
 
-def query(
-    workflow_id: str | None, run_id: uuid.UUID | str | None, name: str, data: bytes
-) -> bytes:
+def query(workflow_id: str | None, run_id: uuid.UUID | str | None, name: str, data: bytes) -> bytes:
     """Give the encoded answer of the run's code. Changes nothing.
 
     Raises:

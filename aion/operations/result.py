@@ -26,7 +26,7 @@ _LOST_RING: Final = 2.0
 def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = True) -> bytes:
     """Give the encoded result of a run, waiting at most `timeout` seconds for it.
 
-    With `follow`, a run that continued as new is followed to the last of its chain.
+    With `follow`, a run that continued as new or is tried again is followed to the last of its chain.
 
     Raises:
         WorkflowFailureError: it did not complete; `cause` says why.
@@ -36,7 +36,7 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
     limit = None if timeout is None else time.monotonic() + timeout
     while True:
         status, outcome, failure = _wait_closed(run_id, limit)
-        if status is RunStatus.CONTINUED_AS_NEW and follow:
+        if follow and status in (RunStatus.CONTINUED_AS_NEW, RunStatus.FAILED):
             successor = runs.successor(run_id)
             if successor is not None:
                 run_id = successor.id

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+from aion.core.errors import RunClosed
 from aion.core.events import Event
 from aion.operations import bell
+from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
 from aion.store import mailbox
@@ -27,9 +29,16 @@ def send(
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended.
+        InvalidArgument: the request id cannot be stored.
     """
+    check_text("request_id", request_id)
     with atomic():
-        run = lock_open(workflow_id, run_id)
+        try:
+            run = lock_open(workflow_id, run_id)
+        except RunClosed as closed:
+            if request_id and mailbox.has_request(closed.run_id, request_id):
+                return closed.run_id  # it took this very message before it closed
+            raise
         if request_id and not mailbox.remember_request(run.id, request_id):
             return run.id
         mailbox.post([mailbox.message(run.id, event)], now=clock.now())

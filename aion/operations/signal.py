@@ -7,6 +7,7 @@ import uuid
 import msgspec
 
 from aion.core.events import SignalReceived
+from aion.operations.checking import check_headers, check_text
 from aion.operations.send import send
 
 
@@ -24,7 +25,10 @@ def signal(
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended.
+        InvalidArgument: name, request id or headers are no text.
     """
+    check_text("name", name, most=None)
+    check_headers(headers or {})
     event = SignalReceived(
         name=name, input=msgspec.Raw(data), request_id=request_id, headers=headers or {}
     )

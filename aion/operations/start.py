@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import uuid
@@ -10,12 +11,18 @@ from typing import Any
 import msgspec
 
 from aion.conf import settings
-from aion.core.errors import InvalidArgument, WorkflowAlreadyStarted
+from aion.core.errors import RunClosed, WorkflowAlreadyStarted
 from aion.core.events import WorkflowStarted
 from aion.core.ids import uuid7
 from aion.core.payloads import encode
 from aion.core.status import RunStatus
 from aion.operations import bell, terminate
+from aion.operations.checking import (
+    check_duration,
+    check_headers,
+    check_indexable,
+    check_text,
+)
 from aion.operations.clock import clock
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
 from aion.store import runs
@@ -42,11 +49,11 @@ class StartRequest:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _check_length("id", self.workflow_id)
-        _check_length("request_id", self.request_id)
-        _check_length("task_queue", self.task_queue)
+        for name in ("workflow_id", "request_id", "task_queue"):
+            check_text(name.removeprefix("workflow_"), getattr(self, name))
         for name in ("start_delay", "run_timeout", "execution_timeout"):
-            _check_duration(name, getattr(self, name))
+            check_duration(name, getattr(self, name))
+        check_headers(self.headers)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -58,22 +65,11 @@ class Started:
     created: bool
 
 
-def _check_length(field: str, value: str) -> None:
-    if not isinstance(value, str):
-        raise InvalidArgument(f"{field} must be a str, not {type(value).__name__}", field=field)
-    if len(value) > 255:
-        raise InvalidArgument(f"{field} has {len(value)} characters; 255 are the most", field=field)
-    if "\0" in value:
-        raise InvalidArgument(f"{field} contains a NUL character", field=field)
+class _Repeated(Exception):
+    """Rolls a start back because the same request has led to a run before."""
 
-
-def _check_duration(field: str, value: dt.timedelta | None) -> None:
-    if value is None:
-        return
-    if not isinstance(value, dt.timedelta):
-        raise InvalidArgument(f"{field} must be a timedelta, not {value!r}", field=field)
-    if value <= dt.timedelta(0):
-        raise InvalidArgument(f"{field} must be positive, not {value}", field=field)
+    def __init__(self, earlier: Started) -> None:
+        self.earlier = earlier
 
 
 def start(request: StartRequest) -> Started:
@@ -83,28 +79,36 @@ def start(request: StartRequest) -> Started:
         WorkflowAlreadyStarted: the workflow id is taken and the policies refuse; `run_id` is whose.
         InvalidArgument: an argument cannot be used. Nothing is written in either case.
     """
-    with atomic():
-        earlier = _same_request(request)
-        if earlier is not None:
-            return earlier
-        new = _new_run(request)
+    try:
+        with atomic():
+            return _start(request)
+    except _Repeated as repeated:
+        return repeated.earlier
+
+
+def _start(request: StartRequest) -> Started:
+    _check_repeat(request)
+    new = _new_run(request)
+    if not runs.try_insert(new):
+        existing = _conflict(request, new.started.workflow_id)
+        if existing is not None:
+            return existing
         if not runs.try_insert(new):
-            existing = _conflict(request, new.started.workflow_id)
-            if existing is not None:
-                return existing
-            if not runs.try_insert(new):
-                raise _taken(new.started.workflow_id, None, "was started again meanwhile")
-        _check_reuse(request, new)
-        bell.ring_loops_after_commit()
+            raise _taken(new.started.workflow_id, None, "was started again meanwhile")
+    # After the insert, so that no other start slips by: from now on the workflow id is ours.
+    _check_repeat(request, besides=new.id)
+    _check_reuse(request, new)
+    bell.ring_loops_after_commit()
     return Started(new.started.workflow_id, new.id, created=True)
 
 
-def _same_request(request: StartRequest) -> Started | None:
-    """Find what this very request started earlier, by a caller that tries again."""
+def _check_repeat(request: StartRequest, besides: uuid.UUID | None = None) -> None:
+    """Leave when this very request has led to a run before, open or closed: a caller tries again."""
     if not request.request_id or not request.workflow_id:
-        return None
-    found = runs.requested(request.workflow_id, request.request_id)
-    return None if found is None else Started(found.workflow_id, found.id, created=False)
+        return
+    found = runs.requested(request.workflow_id, request.request_id, besides=besides)
+    if found is not None:
+        raise _Repeated(Started(found.workflow_id, found.id, created=False))
 
 
 def _new_run(request: StartRequest) -> runs.NewRun:
@@ -126,11 +130,16 @@ def _new_run(request: StartRequest) -> runs.NewRun:
         execution_deadline_at=deadline,
         start_delay=request.start_delay,
         memo=msgspec.Raw(encode(request.memo, field="memo")),
-        search_attributes=msgspec.Raw(encode(request.search_attributes, field="search_attributes")),
+        search_attributes=msgspec.Raw(_indexable(request.search_attributes)),
         headers=request.headers,
         request_id=request.request_id,
     )
     return runs.NewRun(run_id, started, now)
+
+
+def _indexable(attributes: dict[str, Any]) -> bytes:
+    field = "search_attributes"
+    return check_indexable(field, encode(attributes, field=field))
 
 
 def _conflict(request: StartRequest, workflow_id: str) -> Started | None:
@@ -144,14 +153,15 @@ def _conflict(request: StartRequest, workflow_id: str) -> Started | None:
         case IdConflictPolicy.USE_EXISTING:
             return Started(workflow_id, existing.id, created=False)
         case IdConflictPolicy.TERMINATE_EXISTING:
-            terminate.terminate(workflow_id, existing.id, reason="replaced by a new start")
+            with contextlib.suppress(RunClosed):  # it closed by itself meanwhile
+                terminate.terminate(workflow_id, existing.id, reason="replaced by a new start")
             return None
         case _:
             raise _taken(workflow_id, existing.id, "has an open run")
 
 
 def _check_reuse(request: StartRequest, new: runs.NewRun) -> None:
-    """Refuse when an earlier run stands in the way. After the insert, so that no other start slips by."""
+    """Refuse when an earlier run stands in the way."""
     if request.reuse is IdReusePolicy.ALLOW or not request.workflow_id:
         return
     if request.conflict is IdConflictPolicy.TERMINATE_EXISTING:

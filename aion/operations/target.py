@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from typing import TypeGuard
 
 from aion.core.errors import InvalidArgument, RunClosed, RunNotFound
+from aion.operations.checking import check_text
 from aion.store import claims, runs
 from aion.store.rows import RunRow
 
@@ -33,11 +35,20 @@ def find(workflow_id: str | None, run_id: uuid.UUID | str | None) -> runs.RunSum
         found = runs.get(parse_run_id(run_id))
         what = f"run id {run_id}"
     else:
-        found = runs.latest(workflow_id or "")
+        found = runs.latest(workflow_id) if _is_storable(workflow_id) else None
         what = f"workflow id {workflow_id!r}"
     if found is None or (workflow_id and found.workflow_id != workflow_id):
         raise RunNotFound(f"No run has {what}", workflow_id=workflow_id, run_id=run_id)
     return found
+
+
+def _is_storable(workflow_id: str | None) -> TypeGuard[str]:
+    """Tell whether there can be a run of this workflow id: PostgreSQL refuses even to look for others."""
+    try:
+        check_text("workflow_id", workflow_id)
+    except InvalidArgument:
+        return False
+    return True
 
 
 def lock_open(workflow_id: str | None, run_id: uuid.UUID | str | None) -> RunRow:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 
-from aion.core.events import WorkflowTerminated
-from aion.core.failures import encode_failure, failure_from
 from aion.core.errors import TerminatedError
+from aion.core.events import ChildWorkflowTerminated, WorkflowTerminated
+from aion.core.failures import encode_failure, failure_from
 from aion.core.history import Recorded
 from aion.core.status import RunStatus
 from aion.operations import bell
+from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
-from aion.store import histories, runs
-from aion.store.dialects import atomic
+from aion.store import histories, mailbox, outgoing, runs, updates
+from aion.store.dialects import atomic, connection
+from aion.store.rows import RunRow
 
 
 def terminate(
@@ -24,7 +27,9 @@ def terminate(
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended already.
+        InvalidArgument: the reason is no text.
     """
+    check_text("reason", reason, most=None)
     with atomic():
         run = lock_open(workflow_id, run_id)
         now = clock.now()
@@ -34,4 +39,18 @@ def terminate(
         )
         failure = encode_failure(failure_from(TerminatedError(reason or "terminated"))).decode()
         runs.close_from_outside(run.id, RunStatus.TERMINATED, at=now, failure=failure)
+        _tell_relatives(run, reason, now)
         bell.ring_closed_after_commit(run.id)
+
+
+def _tell_relatives(run: RunRow, reason: str, now: dt.datetime) -> None:
+    """Apply the children's close policies, answer open updates, and tell the parent."""
+    with connection().cursor() as cursor:
+        outgoing.close_children(cursor, [run.id], now=now)
+        updates.abandon(cursor, [run.id])
+    if run.parent_run_id is not None:
+        outcome = ChildWorkflowTerminated(
+            workflow_id=run.workflow_id, run_id=str(run.id), reason=reason
+        )
+        mailbox.post([mailbox.message(run.parent_run_id, outcome)], now=now)
+    bell.ring_loops_after_commit()

@@ -102,7 +102,7 @@ def _read_order(text: str) -> ActivityScheduled:
 
 
 _FIELDS = (
-    "a.id, a.run_id, a.\"order\", a.attempt, a.scheduled_at, a.started_at, a.owner_id, "
+    'a.id, a.run_id, a."order", a.attempt, a.scheduled_at, a.started_at, a.owner_id, '
     "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure"
 )
 
@@ -168,7 +168,9 @@ def claim_attempt(
     return row
 
 
-def ready(*, now: dt.datetime, limit: int, queues: Sequence[str] = ()) -> list[tuple[uuid.UUID, int]]:
+def ready(
+    *, now: dt.datetime, limit: int, queues: Sequence[str] = ()
+) -> list[tuple[uuid.UUID, int]]:
     """List attempts that are due and unclaimed, oldest first, as (row id, attempt)."""
     sql = dialect()
     here = f" AND {sql.among('task_queue', 'text')}" if queues else ""
@@ -212,24 +214,32 @@ def _fence(attempt: Attempt) -> tuple[str, list[Any]]:
 def _delete(attempt: Attempt) -> None:
     fence, parameters = _fence(attempt)
     with connection().cursor() as cursor:
-        cursor.execute(
-            f"DELETE FROM aion_activitytask WHERE {fence}", parameters
-        )
+        cursor.execute(f"DELETE FROM aion_activitytask WHERE {fence}", parameters)
         if cursor.rowcount != 1:
-            raise StaleAttempt(
-                f"Attempt {attempt.attempt} of activity {attempt.order.activity_id} of run "
-                f"{attempt.run_id} is no longer the current one; its outcome is dropped",
-                run_id=attempt.run_id,
-                activity_id=attempt.order.activity_id,
-                attempt=attempt.attempt,
-            )
+            raise _stale(attempt)
+
+
+def _stale(attempt: Attempt) -> StaleAttempt:
+    return StaleAttempt(
+        f"Attempt {attempt.attempt} of activity {attempt.order.activity_id} of run "
+        f"{attempt.run_id} is no longer the current one; its outcome is dropped",
+        run_id=attempt.run_id,
+        activity_id=attempt.order.activity_id,
+        attempt=attempt.attempt,
+    )
 
 
 def reschedule(
     attempt: Attempt, failure: Failure, *, next_attempt_at: dt.datetime, now: dt.datetime
-) -> bool:
-    """Give an attempt up for the next one; False when it no longer owns the activity."""
-    timeout_at, kind = deadlines.while_scheduled(attempt.order, attempt.scheduled_at, next_attempt_at)
+) -> None:
+    """Give an attempt up for the next one.
+
+    Raises:
+        StaleAttempt: the attempt no longer owns the activity. Nothing is written.
+    """
+    timeout_at, kind = deadlines.while_scheduled(
+        attempt.order, attempt.scheduled_at, next_attempt_at
+    )
     sql = dialect()
     fence, parameters = _fence(attempt)
     with connection().cursor() as cursor:
@@ -246,7 +256,8 @@ def reschedule(
                 *parameters,
             ],
         )
-        return bool(cursor.rowcount == 1)
+        if cursor.rowcount != 1:
+            raise _stale(attempt)
 
 
 def open_for_completion(attempt: Attempt) -> bool:
@@ -287,29 +298,33 @@ def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None
     return "cancelled" if row[0] else "paused" if row[1] else None
 
 
-def stop_reasons(owner_id: uuid.UUID, attempts: Iterable[tuple[uuid.UUID, int]]) -> dict[uuid.UUID, str]:
-    """Say which of a worker's own attempts should stop, and why. One statement for all of them."""
-    wanted = dict(attempts)
-    if not wanted:
-        return {}
+class Held(msgspec.Struct, frozen=True):
+    """A running attempt as its row shows it; `reason` says why it should stop, "" when it should not."""
+
+    id: uuid.UUID
+    attempt: int
+    pid: int
+    reason: str
+
+
+def held_by(owner_id: uuid.UUID) -> list[Held]:
+    """List the attempts that a worker runs. What it runs and is not listed, it has lost."""
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT id, attempt, cancel_requested, paused FROM aion_activitytask "
-            f"WHERE owner_id = %s AND {sql.among('id', 'uuid')}",
-            [sql.uuid(owner_id), sql.many(wanted)],
+            "SELECT id, attempt, pid, cancel_requested, paused FROM aion_activitytask "
+            "WHERE owner_id = %s AND state = 'running'",
+            [sql.uuid(owner_id)],
         )
-        rows = {sql.read_uuid(row[0]): row[1:] for row in cursor.fetchall()}
-    reasons = {}
-    for task_id, attempt in wanted.items():
-        found = rows.get(task_id)
-        if found is None or found[0] != attempt:
-            reasons[task_id] = "lost"
-        elif found[1]:
-            reasons[task_id] = "cancelled"
-        elif found[2]:
-            reasons[task_id] = "paused"
-    return reasons
+        return [
+            Held(
+                sql.read_uuid(task_id),
+                attempt,
+                pid or 0,
+                "cancelled" if cancelled else "paused" if paused else "",
+            )
+            for task_id, attempt, pid, cancelled, paused in cursor.fetchall()
+        ]
 
 
 def overdue(*, now: dt.datetime, limit: int) -> list[tuple[Attempt, str]]:
@@ -358,12 +373,11 @@ def take_unpublished(
         return [(sql.read_uuid(row[0]), row[1], row[2], row[3]) for row in cursor.fetchall()]
 
 
-def pids_of(owner_id: uuid.UUID) -> list[tuple[uuid.UUID, int]]:
-    """List a worker's running attempts with the process that runs each."""
-    sql = dialect()
+def unpublish(task_id: uuid.UUID, attempt: int) -> None:
+    """Say that nobody carries an attempt any more, so that the next sweep hands it over again."""
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT id, pid FROM aion_activitytask WHERE owner_id = %s AND state = 'running'",
-            [sql.uuid(owner_id)],
+            "UPDATE aion_activitytask SET published_at = NULL "
+            "WHERE id = %s AND attempt = %s AND state = 'scheduled'",
+            [dialect().uuid(task_id), attempt],
         )
-        return [(sql.read_uuid(task_id), pid) for task_id, pid in cursor.fetchall()]

@@ -25,7 +25,8 @@ from aion.store.rows import Claimed, MessageRow, RunRow, TimerRow
 
 _RUN = (
     "r.id, r.workflow_id, r.workflow_type, r.task_queue, r.status, r.head_seq, r.first_seq, "
-    "r.history_bytes, r.owner_id, r.closed_at, r.problem_count, r.held_until"
+    "r.history_bytes, r.owner_id, r.closed_at, r.problem_count, r.held_until, "
+    "r.parent_run_id, r.chain_position"
 )
 
 
@@ -47,8 +48,7 @@ def claim(
         runs = {run.id: Claimed(run, [], []) for run in map(_run_row, cursor.fetchall())}
         if not runs:
             return []
-        _read_messages(cursor, runs)
-        _read_timers(cursor, runs, now)
+    _read_waiting(runs, now)
     return sorted(runs.values(), key=_oldest_first)
 
 
@@ -71,14 +71,11 @@ def _claim_sql(
         f"WHERE NOT t.parked AND t.fire_at <= %s AND {free}{here} ORDER BY t.fire_at LIMIT %s) AS due"
     )
     parameters = [me, *only, limit, sql.time(now), me, *only, limit]
-    mine = ""
     if own:
-        mine = f" OR {sql.among('r.id', 'uuid')}"
+        ready += f" UNION {sql.rows('uuid')}"
         parameters.append(sql.many(own))
     parameters.append(me)
-    chosen = f"(r.id = ANY(ARRAY({ready})){mine})"
-    if sql.name == "sqlite":
-        chosen = f"(r.id IN ({ready}){mine})"
+    chosen = f"r.id IN ({ready})" if sql.name == "sqlite" else f"r.id = ANY(ARRAY({ready}))"
     return (
         f"SELECT {_RUN} FROM aion_run r WHERE {chosen} "
         f"AND (r.owner_id IS NULL OR r.owner_id = %s) {sql.lock}",
@@ -101,29 +98,30 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         closed=row[9] is not None,
         problem_count=row[10],
         held_until=None if row[11] is None else dialect().read_time(row[11]),
+        parent_run_id=None if row[12] is None else read_uuid(row[12]),
+        chain_position=row[13],
     )
 
 
-def _read_messages(cursor: Any, runs: dict[uuid.UUID, Claimed]) -> None:
+def _read_waiting(runs: dict[uuid.UUID, Claimed], now: dt.datetime) -> None:
+    """Read mailboxes and due timers. Two cursors, so that a pipelined session asks both at once."""
     sql = dialect()
-    cursor.execute(
-        "SELECT id, run_id, kind, body FROM aion_message "
-        f"WHERE {sql.among('run_id', 'uuid')} ORDER BY id",
-        [sql.many(runs)],
-    )
-    for message_id, run_id, kind, body in cursor.fetchall():
-        runs[sql.read_uuid(run_id)].messages.append(MessageRow(message_id, kind, body))
-
-
-def _read_timers(cursor: Any, runs: dict[uuid.UUID, Claimed], now: dt.datetime) -> None:
-    sql = dialect()
-    cursor.execute(
-        "SELECT id, run_id, timer_id FROM aion_timer "
-        f"WHERE {sql.among('run_id', 'uuid')} AND fire_at <= %s ORDER BY fire_at, id",
-        [sql.many(runs), sql.time(now)],
-    )
-    for row_id, run_id, timer_id in cursor.fetchall():
-        runs[sql.read_uuid(run_id)].timers.append(TimerRow(row_id, timer_id))
+    ids = sql.many(runs)
+    with connection().cursor() as written, connection().cursor() as due:
+        written.execute(
+            "SELECT id, run_id, kind, body FROM aion_message "
+            f"WHERE {sql.among('run_id', 'uuid')} ORDER BY id",
+            [ids],
+        )
+        due.execute(
+            "SELECT id, run_id, timer_id FROM aion_timer "
+            f"WHERE {sql.among('run_id', 'uuid')} AND fire_at <= %s ORDER BY fire_at, id",
+            [ids, sql.time(now)],
+        )
+        for message_id, run_id, kind, body in written.fetchall():
+            runs[sql.read_uuid(run_id)].messages.append(MessageRow(message_id, kind, body))
+        for row_id, run_id, timer_id in due.fetchall():
+            runs[sql.read_uuid(run_id)].timers.append(TimerRow(row_id, timer_id))
 
 
 def _oldest_first(claimed: Claimed) -> int:

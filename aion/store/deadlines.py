@@ -17,7 +17,9 @@ def start_to_close(order: ActivityScheduled) -> dt.timedelta | None:
     return order.start_to_close_timeout
 
 
-def while_scheduled(order: ActivityScheduled, scheduled_at: dt.datetime, since: dt.datetime) -> Deadline:
+def while_scheduled(
+    order: ActivityScheduled, scheduled_at: dt.datetime, since: dt.datetime
+) -> Deadline:
     """Give the deadline of an activity that waits for a worker since `since`."""
     return _first(
         (_after(since, order.schedule_to_start_timeout), "schedule_to_start"),

@@ -9,9 +9,7 @@ from aion.store import mailbox
 from aion.store.dialects import atomic, connection, dialect
 
 
-def release(
-    *, now: dt.datetime, only_due: bool = True, run_id: uuid.UUID | None = None
-) -> int:
+def release(*, now: dt.datetime, only_due: bool = True, run_id: uuid.UUID | None = None) -> int:
     """Let held runs try again: those whose time has come, all, or one; give their number.
 
     Their problem stays shown until a turn succeeds.

@@ -55,6 +55,16 @@ def remember_request(run_id: uuid.UUID, request_id: str) -> bool:
         return bool(cursor.rowcount == 1)
 
 
+def has_request(run_id: uuid.UUID, request_id: str) -> bool:
+    """Tell whether a run has taken a request id."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM aion_request WHERE run_id = %s AND request_id = %s",
+            [dialect().uuid(run_id), request_id],
+        )
+        return cursor.fetchone() is not None
+
+
 def set_parked(run_ids: Iterable[uuid.UUID], *, parked: bool, cursor: Any) -> None:
     """Take the messages and timers of runs out of the queue, or put them back."""
     sql = dialect()

@@ -10,6 +10,13 @@ import msgspec
 from aion.core.history import Recorded
 from aion.core.status import RunStatus
 
+TIMER_COLUMNS = {
+    "run_id": "uuid",
+    "timer_id": "text",
+    "fire_at": "timestamptz",
+    "parked": "boolean",
+}
+
 
 class RunRow(msgspec.Struct, gc=False):
     """What a turn knows of a run that it has locked."""
@@ -26,6 +33,8 @@ class RunRow(msgspec.Struct, gc=False):
     closed: bool
     problem_count: int
     held_until: dt.datetime | None = None
+    parent_run_id: uuid.UUID | None = None
+    chain_position: int = 0
 
 
 class MessageRow(msgspec.Struct, gc=False):

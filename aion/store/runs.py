@@ -15,7 +15,7 @@ from aion.core.status import RunStatus
 from aion.store import mailbox
 from aion.store.dialects import connection, dialect
 from aion.store.histories import insert_events
-from aion.store.turns import TIMER_COLUMNS
+from aion.store.rows import TIMER_COLUMNS
 
 START_TIMER = "$start"
 RUN_DEADLINE = "$run"
@@ -132,22 +132,18 @@ def try_insert(new: NewRun) -> bool:
     return True
 
 
-def insert_many(news: Sequence[NewRun]) -> None:
-    """Create runs whose workflow ids are known to be free (children, successors), in one batch.
+def insert_many(news: Sequence[NewRun], *, cursor: Any) -> list[NewRun]:
+    """Create the runs of a batch (children, successors); give those whose workflow id was taken.
 
-    Must run inside a transaction.
-
-    Raises:
-        IntegrityError: a workflow id has an open run after all.
+    Must run inside a transaction, after the runs that they replace were closed in it.
     """
     if not news:
-        return
+        return []
     encoded = [(new, encode_event(new.started)) for new in news]
-    with connection().cursor() as cursor:
-        dialect().insert(
-            cursor, "aion_run", COLUMNS, [new.row(len(data)) for new, data in encoded]
-        )
-        _insert_beginnings(cursor, encoded)
+    rows = [new.row(len(data)) for new, data in encoded]
+    inserted = dialect().insert_free(cursor, "aion_run", COLUMNS, rows)
+    _insert_beginnings(cursor, [(new, data) for new, data in encoded if new.id in inserted])
+    return [new for new in news if new.id not in inserted]
 
 
 def _plain(value: Any) -> Any:
@@ -163,6 +159,8 @@ def _insert_beginnings(cursor: Any, encoded: list[tuple[NewRun, bytes]]) -> None
         cursor,
         [(new.id, new.seq, "WorkflowStarted", new.at, data.decode()) for new, data in encoded],
     )
+    if not encoded:
+        return
     now = encoded[0][0].at
     prompt = [new.id for new, _ in encoded if new.started.start_delay is None]
     mailbox.post([(run_id, mailbox.START, "{}") for run_id in prompt], now=now, cursor=cursor)
@@ -229,9 +227,14 @@ def successor(run_id: uuid.UUID) -> RunSummary | None:
     return _one("continued_from_run_id = %s", [dialect().uuid(run_id)])
 
 
-def requested(workflow_id: str, request_id: str) -> RunSummary | None:
-    """Read the run that a request started; None when there is none."""
-    return _one("workflow_id = %s AND request_id = %s", [workflow_id, request_id])
+def requested(
+    workflow_id: str, request_id: str, *, besides: uuid.UUID | None = None
+) -> RunSummary | None:
+    """Read the run that a request started, besides one; None when there is none."""
+    where, parameters = "workflow_id = %s AND request_id = %s", [workflow_id, request_id]
+    if besides is None:
+        return _one(where, parameters)
+    return _one(f"{where} AND id <> %s", [*parameters, dialect().uuid(besides)])
 
 
 def _one(where: str, parameters: list[Any]) -> RunSummary | None:

@@ -13,13 +13,25 @@ from typing import Any
 
 import msgspec
 
-from aion.core.events import ActivityCancelled
-from aion.store import mailbox
+from aion.core.errors import WorkflowAlreadyStarted
+from aion.core.events import ActivityCancelled, ChildWorkflowFailed
+from aion.core.failures import failure_from
+from aion.store import mailbox, outgoing, runs, updates
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
 from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
-from aion.store.rows import ActivityOrder, Hold, NewEvents, RunUpdate, TimerOrder
+from aion.store.outgoing import Outgoing
+from aion.store.rows import (
+    TIMER_COLUMNS,
+    ActivityOrder,
+    Hold,
+    NewEvents,
+    RunUpdate,
+    TimerOrder,
+)
+from aion.store.runs import NewRun
+from aion.store.updates import UpdateAnswer
 
 RUN_COLUMNS = {
     "id": "uuid",
@@ -35,12 +47,7 @@ RUN_COLUMNS = {
     "held_until": "timestamptz",
 }
 
-TIMER_COLUMNS = {
-    "run_id": "uuid",
-    "timer_id": "text",
-    "fire_at": "timestamptz",
-    "parked": "boolean",
-}
+ATTRIBUTE_COLUMNS = {"id": "uuid", "search_attributes": "jsonb", "memo": "text"}
 
 Identity = tuple[uuid.UUID, str]
 
@@ -61,6 +68,12 @@ class TurnWrites:
     closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
     holds: list[Hold] = dataclasses.field(default_factory=list)
     parked: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    new_runs: list[NewRun] = dataclasses.field(default_factory=list)
+    outgoing: list[Outgoing] = dataclasses.field(default_factory=list)
+    parents_closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    updates: list[UpdateAnswer] = dataclasses.field(default_factory=list)
+    updates_abandoned: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    attributes: list[tuple[uuid.UUID, str, str]] = dataclasses.field(default_factory=list)
 
 
 def write(writes: TurnWrites, *, now: dt.datetime) -> None:
@@ -69,6 +82,7 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         rows, sizes = event_rows(writes.events)
         insert_events(cursor, rows)
         _update_runs(cursor, writes.runs, sizes)
+        refused = _insert_runs(cursor, writes.new_runs)
         insert_orders(cursor, writes.activities, now)
         _insert_timers(cursor, writes.timers)
         _delete_by_id(cursor, "aion_message", writes.messages_done)
@@ -76,7 +90,13 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         _cancel_timers(cursor, writes.timers_cancelled)
         unstarted = _cancel_activities(cursor, writes.activities_cancelled)
         _clear_closed(cursor, writes.closed)
-        mailbox.post([*writes.messages_out, *unstarted], now=now, cursor=cursor)
+        outgoing.close_children(cursor, writes.parents_closed, now=now)
+        sent = outgoing.address(cursor, writes.outgoing)
+        mailbox.post([*writes.messages_out, *unstarted, *refused, *sent], now=now, cursor=cursor)
+        updates.answer(cursor, writes.updates)
+        updates.abandon(cursor, writes.updates_abandoned)
+        if writes.attributes:
+            dialect().update(cursor, "aion_run", ATTRIBUTE_COLUMNS, writes.attributes)
         _hold(cursor, writes.holds)
         if writes.parked or writes.holds:
             held = [hold.run_id for hold in writes.holds]
@@ -102,6 +122,20 @@ def _update_runs(cursor: Any, runs: list[RunUpdate], sizes: dict[uuid.UUID, int]
     ]
     if rows:
         dialect().update(cursor, "aion_run", RUN_COLUMNS, rows)
+
+
+def _insert_runs(cursor: Any, news: list[NewRun]) -> list[Posted]:
+    """Create children and successors; give the messages for parents of children whose id was taken."""
+    return [_refused(new) for new in runs.insert_many(news, cursor=cursor)]
+
+
+def _refused(new: NewRun) -> Posted:
+    started = new.started
+    error = WorkflowAlreadyStarted(f"Workflow id {started.workflow_id!r} has an open run")
+    event = ChildWorkflowFailed(
+        workflow_id=started.workflow_id, run_id=str(new.id), failure=failure_from(error)
+    )
+    return mailbox.message(uuid.UUID(started.parent_run_id), event)
 
 
 def _insert_timers(cursor: Any, timers: list[TimerOrder]) -> None:
@@ -134,9 +168,7 @@ def _identity_condition(by_run: dict[uuid.UUID, list[str]], name: str) -> tuple[
     sql = dialect()
     if sql.name == "sqlite":
         pairs = [[run_id.hex, value] for run_id, names in by_run.items() for value in names]
-        condition = (
-            f"(run_id, {name}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(%s))"
-        )
+        condition = f"(run_id, {name}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(%s))"
         return condition, [msgspec.json.encode(pairs).decode()]
     run_ids = [run_id for run_id, names in by_run.items() for _ in names]
     values = [value for names in by_run.values() for value in names]
@@ -165,7 +197,9 @@ def _cancel_activities(cursor: Any, identities: list[Identity]) -> list[Posted]:
         mailbox.message(sql.read_uuid(run_id), ActivityCancelled(activity_id=activity_id))
         for run_id, activity_id in cursor.fetchall()
     ]
-    cursor.execute(f"UPDATE aion_activitytask SET cancel_requested = %s WHERE {where}", [True, *parameters])
+    cursor.execute(
+        f"UPDATE aion_activitytask SET cancel_requested = %s WHERE {where}", [True, *parameters]
+    )
     return confirmed
 
 

@@ -105,7 +105,9 @@ def take_tick(*, now: dt.datetime, not_since: dt.datetime) -> bool:
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            "INSERT INTO aion_tick (id, ticked_at) VALUES (1, %s) ON CONFLICT DO NOTHING",
+            # Without the condition the insert would wait for a tick that is going on.
+            "INSERT INTO aion_tick (id, ticked_at) SELECT 1, %s "
+            "WHERE NOT EXISTS (SELECT 1 FROM aion_tick) ON CONFLICT DO NOTHING",
             [sql.time(now)],
         )
         if cursor.rowcount == 1:

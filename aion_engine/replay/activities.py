@@ -127,7 +127,7 @@ class Activities:
             case ActivityCompleted():
                 try:
                     future.set_result(pending.call.decode(event.result))
-                except Exception as error:  # the result does not fit the type that the code expects
+                except Exception as error:  # noqa: BLE001  # it does not fit the type the code expects
                     future.set_exception(error)
             case ActivityFailed() | ActivityTimedOut():
                 future.set_exception(_error(pending, event, event.failure))

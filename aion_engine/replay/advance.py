@@ -9,23 +9,27 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 
-from aion.core.events import Event, Role
+from aion.core.events import Event, Role, UpdateAccepted
+from aion.core.failures import Failure
 from aion.core.history import Recorded
 from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance
+from aion_engine.replay.updates import UpdateRequest
 
 
 def advance(
     instance: Instance,
-    arrivals: Iterable[Event],
+    arrivals: Iterable[Event | UpdateRequest],
     *,
     at: dt.datetime,
     start: Recorded | None = None,
+    refused: list[tuple[str, Failure]] | None = None,
 ) -> list[Recorded]:
     """Fold what is new, in order, and give the events to append, from `instance.head_seq` + 1 on.
 
     `start` is the run's first event, recorded when the run was created but not folded yet. `at` is the
     time to record; it never goes back, so an earlier clock is corrected to the last event's time.
-    What the code no longer waits for leaves no event.
+    What the code no longer waits for leaves no event, nor does an update that is refused: that goes to
+    `refused`.
 
     Raises:
         WorkflowCodeError, NonDeterminismError, or what the definition holds on: the instance is broken
@@ -41,8 +45,9 @@ def advance(
             appended.append(Recorded(seq, at, command.event))
     else:
         at = max(at, instance.now)
-    for event in arrivals:
-        if not instance.expects(event):
+    for arrival in arrivals:
+        event = _admitted(instance, arrival, refused)
+        if event is None or not instance.expects(event):
             continue
         if instance.terminal is not None and not isinstance(event, FOLDED_AFTER_CLOSE):
             continue
@@ -59,3 +64,24 @@ def advance(
         appended.append(Recorded(seq, at, instance.terminal.event))
     instance.head_seq = seq
     return appended
+
+
+def _admitted(
+    instance: Instance,
+    arrival: Event | UpdateRequest,
+    refused: list[tuple[str, Failure]] | None,
+) -> Event | None:
+    """Give the event to fold: an update request becomes one when its validator lets it."""
+    if not isinstance(arrival, UpdateRequest):
+        return arrival
+    failure = instance.refuse_update(arrival)
+    if failure is None:
+        return UpdateAccepted(
+            update_id=arrival.update_id,
+            name=arrival.name,
+            input=arrival.input,
+            headers=arrival.headers,
+        )
+    if refused is not None:
+        refused.append((arrival.update_id, failure))
+    return None

@@ -21,7 +21,7 @@ class Mode(Enum):
 
 
 class Evicted(BaseException):
-    """Stops code that goes on asking while its instance is thrown away. Never caught by `except Exception`."""
+    """Stops code that asks while its instance is thrown away. Never caught by `except Exception`."""
 
 
 class CommandLog:
@@ -54,7 +54,8 @@ class CommandLog:
         if self.mode is Mode.CLOSING:
             raise Evicted
         raise ReadOnlyContext(
-            f"A query or a wait condition asked for {type(what).__name__}: it may read, not act"
+            f"A query, a wait condition or a side effect asked for {type(what).__name__}: "
+            "it may read, not act"
         )
 
     def take(self) -> list[Command]:

@@ -3,55 +3,86 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import random
 import uuid
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from aion.authoring.context import ActivityCall, WorkflowInfo
+from aion.authoring.context import (
+    ActivityCall,
+    ChildCall,
+    ChildStarted,
+    UpdateInfo,
+    WorkflowInfo,
+    user_site,
+)
+from aion.authoring.workflow_definition import DYNAMIC, Handler, WorkflowDefinition
 from aion.core.commands import Site
+from aion.core.errors import NonDeterminismError, WorkflowCodeError
 from aion.core.events import SideEffectRecorded, WorkflowStarted
 from aion.core.payloads import decode, encode
 from aion_engine.replay.activities import Activities
+from aion_engine.replay.attributes import Attributes
+from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog
-from aion_engine.replay.loop import WorkflowLoop
+from aion_engine.replay.externals import Externals
 from aion_engine.replay.lookahead import Lookahead
+from aion_engine.replay.messages import Messages
+from aion_engine.replay.patches import Patches
 from aion_engine.replay.randomness import Randomness
 from aion_engine.replay.timers import EPOCH
+from aion_engine.replay.updates import Updates, current_update
 
 T = TypeVar("T")
+
+_VALUE = "the value of a side effect"
+
+
+SUGGEST_AFTER: Final = 4096
+"""Events after which `continue_as_new_suggested` says yes: replay of so many takes some 40 ms."""
+
+
+class Parts(msgspec.Struct):
+    """What an instance is made of besides its context."""
+
+    loop: Any  # a WorkflowLoop
+    log: CommandLog
+    activities: Activities
+    children: Children
+    externals: Externals
 
 
 class InstanceContext:
     """The context of one run; `aion.authoring.context.WorkflowContext` says what each method gives."""
 
-    def __init__(
-        self, loop: WorkflowLoop, log: CommandLog, activities: Activities, run_id: str
-    ) -> None:
+    def __init__(self, parts: Parts, definition: WorkflowDefinition, run_id: str) -> None:
         self.replaying = False
         self.history_length = 0
         self.cancelled_with: str | None = None
+        self.taking_value = False  # a side effect's function runs; the guards let it read the clock
         self.lookahead = Lookahead()
         self.started: WorkflowStarted
-        self._loop = loop
-        self._log = log
-        self._activities = activities
+        self.definition = definition
+        self.randomness: Randomness
+        self.attributes: Attributes
+        self._parts = parts
+        self._loop = parts.loop
+        self._log = parts.log
+        self._patches = Patches(parts.log, self.lookahead)
         self._run_id = run_id
-        self._randomness: Randomness
         self._started_at: dt.datetime
-        self._memo: dict[str, Any]
-        self._search_attributes: dict[str, Any]
 
     def begin(self, started: WorkflowStarted, at: dt.datetime) -> None:
         """Take the facts of the run's first event."""
         self.started = started
         self._started_at = at
-        self._randomness = Randomness(started.seed or self._run_id)
-        self._memo = msgspec.json.decode(started.memo)
-        self._search_attributes = msgspec.json.decode(started.search_attributes)
+        self.randomness = Randomness(started.seed or self._run_id)
+        self.attributes = Attributes(self._log, started)
 
     def info(self) -> WorkflowInfo:
         """Describe the run."""
@@ -72,8 +103,8 @@ class InstanceContext:
             run_timeout=started.run_timeout,
             execution_timeout=started.execution_timeout,
             headers=dict(started.headers),
-            memo=dict(self._memo),
-            search_attributes=dict(self._search_attributes),
+            memo=dict(self.attributes.memo),
+            search_attributes=dict(self.attributes.search_attributes),
         )
 
     def now(self) -> dt.datetime:
@@ -82,7 +113,7 @@ class InstanceContext:
 
     def start_activity(self, call: ActivityCall, site: Site | None) -> asyncio.Future[Any]:
         """Ask for an activity."""
-        return self._activities.start(call, site)
+        return self._parts.activities.start(call, site)
 
     async def sleep(self, seconds: float, summary: str) -> None:
         """Wait on a durable timer."""
@@ -102,13 +133,14 @@ class InstanceContext:
         if timeout is not None and timeout <= 0:
             raise TimeoutError("The condition does not hold, and there is no time to wait")
         waiter = _Waiter()
+        probe = partial(contextvars.copy_context().run, self._probe, predicate)
         timer = None
         if timeout is not None:
             timer = self._loop.call_later(timeout, waiter.expire, summary=summary)
         try:
             while True:
                 waiter.future = self._loop.create_future()
-                self._loop.conditions.append((lambda: self._probe(predicate), waiter.future))
+                self._loop.conditions.append((probe, waiter.future))
                 await waiter.future
                 if self._test(predicate):
                     return
@@ -125,44 +157,137 @@ class InstanceContext:
     def _probe(self, predicate: Callable[[], object]) -> bool:
         """Test from outside of the waiter: an error wakes it, so that it is raised where it belongs."""
         try:
-            return self._loop_context_test(predicate)
-        except Exception:
+            return self._test(predicate)
+        except Exception:  # noqa: BLE001  # whatever it is, the waiter meets it again
             return True
 
-    def _loop_context_test(self, predicate: Callable[[], object]) -> bool:
-        return self.base_run(self._test, predicate)
-
-    base_run: Callable[..., Any]  # runs a function with this workflow as the current one
+    on_problem: Callable[[BaseException], None]  # holds the run, even if its code catches the error
 
     def side_effect(self, function: Callable[[], T], hint: Any, site: Site | None) -> T:
         """Take a value once; on replay give the recorded one."""
         self._log.check(function)
-        if self.replaying:
-            raw = self.lookahead.next_side_effect(site).value
-        else:
-            raw = msgspec.Raw(encode(function(), field="the value of a side effect"))
+        raw = self._recorded_value(site) if self.replaying else None
+        if raw is None:
+            raw = self._take(function)
         self._log.issue(SideEffectRecorded(value=raw), site)
-        value: T = decode(raw, hint, field="the value of a side effect")
+        value: T = decode(raw, hint, field=_VALUE)
         return value
+
+    def _recorded_value(self, site: Site | None) -> msgspec.Raw | None:
+        try:
+            return self.lookahead.next_side_effect(site)
+        except NonDeterminismError as error:
+            self.on_problem(error)
+            raise
+
+    def _take(self, function: Callable[[], T]) -> msgspec.Raw:
+        """Call the function, which may read clock and chance, but not ask the engine for anything.
+
+        An error holds the run, for nothing would be recorded that replay could repeat.
+        """
+        self.taking_value = True
+        try:
+            with self._log.read_only():
+                return msgspec.Raw(encode(function(), field=_VALUE))
+        except Exception as error:
+            problem = WorkflowCodeError(f"A side effect failed: {type(error).__name__}: {error}")
+            self.on_problem(problem)
+            raise problem from error
+        finally:
+            self.taking_value = False
 
     def random(self, stream: str) -> random.Random:
         """Give the named stream of random numbers."""
         self._log.check(random.Random)
-        return self._randomness.stream(stream)
+        return self.randomness.stream(stream)
 
     def uuid4(self) -> uuid.UUID:
         """Give the next random id."""
         self._log.check(uuid.UUID)
-        return self._randomness.uuid4()
+        return self.randomness.uuid4()
 
     def uuid7(self) -> uuid.UUID:
         """Give the next time-ordered id."""
         self._log.check(uuid.UUID)
-        return self._randomness.uuid7(self._loop.now)
+        return self.randomness.uuid7(self._loop.now)
 
     def cancel_reason(self) -> str | None:
         """Give the reason of the cancel request."""
         return self.cancelled_with
+
+    # --- other workflows ---
+
+    def start_child(self, call: ChildCall, site: Site | None) -> ChildStarted:
+        """Ask for a child workflow."""
+        self._log.check(call)
+        run_id = str(self.randomness.run_id(self._loop.now))
+        workflow_id, future = self._parts.children.start(
+            call, parent_run_id=self._run_id, run_id=run_id, site=site
+        )
+        return ChildStarted(workflow_id, run_id, future)
+
+    def signal_external(
+        self, workflow_id: str, run_id: str, name: str, data: bytes, site: Site | None
+    ) -> asyncio.Future[None]:
+        """Send a signal to another workflow."""
+        return self._parts.externals.signal(workflow_id, run_id, name, data, site)
+
+    def cancel_external(
+        self, workflow_id: str, run_id: str, reason: str, site: Site | None
+    ) -> asyncio.Future[None]:
+        """Ask another workflow to cancel itself."""
+        return self._parts.externals.cancel(workflow_id, run_id, reason, site)
+
+    # --- messages ---
+
+    async def receive(self, name: str, hint: Any, timeout: float | None) -> Any:
+        """Take the next kept signal of a name."""
+        messages = self.messages
+        await self.wait_condition(lambda: messages.has(name), timeout, f"receive {name}")
+        return messages.take(name, hint)
+
+    def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
+        """Register a handler while the code runs."""
+        self._log.check(what)
+        if what != "update":
+            self.messages.set_handler(what, name, function)
+            return
+        key = DYNAMIC if name is None else name
+        if function is None:
+            self.updates.handlers.pop(key, None)
+        else:
+            self.updates.handlers[key] = Handler(key, function, bound=True)
+
+    def current_update(self) -> UpdateInfo | None:
+        """Describe the update whose handler is running."""
+        return current_update.get()
+
+    def all_handlers_finished(self) -> bool:
+        """Tell whether no signal or update handler is running."""
+        return self.messages.running == 0
+
+    # --- versions, data, length ---
+
+    def patched(self, patch_id: str, *, deprecated: bool) -> bool:
+        """Tell whether the code takes the new branch of a patch."""
+        known = patch_id in self._patches.taken
+        taken = self._patches.decide(
+            patch_id, deprecated=deprecated, replaying=self.replaying, site=user_site(3)
+        )
+        if taken and not known:
+            self.attributes.add_patch(patch_id)
+        return taken
+
+    def upsert(self, what: str, values: dict[str, Any]) -> None:
+        """Change search attributes or the memo."""
+        self.attributes.upsert(what, values)
+
+    def should_continue_as_new(self) -> bool:
+        """Tell whether the history is long enough for a new run to be advisable."""
+        return self.history_length >= SUGGEST_AFTER
+
+    messages: Messages  # set by the instance, which hosts them
+    updates: Updates
 
 
 class _Waiter:

@@ -26,9 +26,16 @@ from typing import Any, Final
 
 import msgspec
 
-from aion.authoring.context import current_workflow
+from aion.authoring.context import ContinueAsNew, current_workflow
 from aion.authoring.workflow_definition import WorkflowDefinition
-from aion.core.errors import HistoryError, NonDeterminismError, WorkflowCodeError
+from aion.core.commands import Command
+from aion.core.errors import (
+    ForbiddenInWorkflow,
+    HistoryError,
+    NonDeterminismError,
+    RunClosed,
+    WorkflowCodeError,
+)
 from aion.core.events import (
     ActivityCancelled,
     ActivityCompleted,
@@ -37,26 +44,34 @@ from aion.core.events import (
     ActivityStarted,
     ActivityTimedOut,
     CancelRequested,
+    ChildOutcome,
     CommandEvent,
     Event,
+    ExternalRequestDelivered,
+    ExternalRequestFailed,
     SignalReceived,
     TimerFired,
+    UpdateAccepted,
     WorkflowCancelled,
     WorkflowCompleted,
+    WorkflowContinuedAsNew,
     WorkflowFailed,
     WorkflowStarted,
 )
-from aion.core.failures import failure_from
-from aion.core.commands import Command
+from aion.core.failures import Failure, failure_from
 from aion.core.history import Recorded
+from aion.core.retry import next_delay
 from aion_engine.replay.activities import Activities, LocalActivity
+from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
-from aion_engine.replay.context import InstanceContext
+from aion_engine.replay.context import InstanceContext, Parts
+from aion_engine.replay.externals import Externals
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
 from aion_engine.replay.timers import EPOCH, Timers
+from aion_engine.replay.updates import UpdateRequest, Updates
 
-FOLDED_AFTER_CLOSE: Final = (SignalReceived, CancelRequested)
+FOLDED_AFTER_CLOSE: Final = (SignalReceived, UpdateAccepted, CancelRequested)
 """Arrivals that a run still takes when its code has ended but the close is not written."""
 
 
@@ -71,13 +86,18 @@ class Instance:
         self.target: Any = None
         self._log = CommandLog()
         self._timers = Timers(self._log)
-        self._loop = WorkflowLoop(self._timers, self._unawaited_error)
+        loop_class: Any = WorkflowLoop  # abstract to mypy: its refusals are made from a table
+        self._loop: WorkflowLoop = loop_class(self._timers, self._unawaited_error)
         self.activities = Activities(self._loop, self._log)
-        self.context = InstanceContext(self._loop, self._log, self.activities, run_id)
-        self.messages = Messages(self, self._log)
+        self._children = Children(self._loop, self._log)
+        self._externals = Externals(self._loop, self._log)
+        parts = Parts(self._loop, self._log, self.activities, self._children, self._externals)
+        self.context = InstanceContext(parts, definition, run_id)
+        self.messages = self.context.messages = Messages(self)
+        self.updates = self.context.updates = Updates(self, self.messages, self._log)
         self._base = contextvars.Context()
         self._base.run(current_workflow.set, self.context)
-        self.context.base_run = self._base.run
+        self.context.on_problem = self._stop
         self._main: Any = None
         self._problem: BaseException | None = None
 
@@ -90,29 +110,44 @@ class Instance:
                 return self.terminal is None and self.activities.expects(event.activity_id)
             case TimerFired():
                 return self.terminal is None and self._timers.expects(event.timer_id)
+            case ChildOutcome():
+                return self.terminal is None and self._children.expects(event.run_id)
+            case ExternalRequestDelivered() | ExternalRequestFailed():
+                return self.terminal is None and self._externals.expects(event.request_id)
             case CancelRequested():
-                return self.context.cancelled_with is None
+                # Only the first counts; another run's is recorded, because it waits for the answer.
+                return self.context.cancelled_with is None or bool(event.sender_run_id)
             case _:
                 return True
 
-    def apply(self, arrival: Recorded, recorded: Sequence[Recorded] | None = None) -> list[Command]:
+    def apply(
+        self,
+        arrival: Recorded,
+        recorded: Sequence[Recorded] | None = None,
+        *,
+        open_ended: bool = False,
+    ) -> list[Command]:
         """Fold one arrival and give the commands it caused, the terminal one aside.
 
-        `recorded` is None when the run goes on live, else the command events that history holds for it.
+        `recorded` is None when the run goes on live, else the command events that history holds for it;
+        `open_ended` says that history may break off among them.
 
         Raises:
             NonDeterminismError: the arrival or a value in history does not fit what the code did.
-            WorkflowCodeError: the code did what it must not.
-            BaseException: of a type that the definition holds on.
+            WorkflowCodeError: the code did what it must not, or raised what is not an `Exception`.
+            Exception: of a type that the definition holds on.
         """
         context = self.context
         context.replaying = recorded is not None
         if recorded is not None:
-            context.lookahead.show(arrival.seq, recorded)
+            context.lookahead.show(arrival.seq, recorded, open_ended=open_ended)
         self.head_seq = context.history_length = arrival.seq
         self._loop.now = (arrival.recorded_at - EPOCH) / _SECOND
         self._fold(arrival)
-        self._loop.drain()
+        try:
+            self._loop.drain()
+        except SystemExit as error:  # asyncio lets it through its tasks, to end the process
+            self.fail(error)
         if self._problem is not None:
             raise self._problem
         return self._log.take()
@@ -129,6 +164,16 @@ class Instance:
                 self._timers.fire(event.timer_id, self._loop)
             case SignalReceived():
                 self._soon(self.messages.deliver, event)
+            case UpdateAccepted():
+                self._soon(self.updates.deliver, event)
+            case ChildOutcome():
+                known = self._children.expects(event.run_id)
+                self._check(arrival, None if known else "no such child")
+                self._children.settle(event)
+            case ExternalRequestDelivered() | ExternalRequestFailed():
+                known = self._externals.expects(event.request_id)
+                self._check(arrival, None if known else "no such request")
+                self._externals.settle(event)
             case CancelRequested():
                 self._cancel(event.reason)
             case WorkflowStarted():
@@ -156,6 +201,9 @@ class Instance:
     def _start(self, event: WorkflowStarted) -> None:
         definition = self.definition
         what = f"workflow {definition.name}"
+        if definition.impurities:
+            self.fail(ForbiddenInWorkflow(definition.impurities[0]))
+            return
         try:
             args, kwargs = definition.signature.decode(event.input, what=what)
             if definition.is_class:
@@ -163,7 +211,7 @@ class Instance:
                 self.target = definition.target(*given[0], **given[1])
                 args = (self.target, *args)
             coroutine = definition.run(*args, **kwargs)
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  # `fail` sorts out what it means
             self.fail(error)
             return
         self._main = self.spawn(coroutine, "run")
@@ -184,7 +232,7 @@ class Instance:
         try:
             what = f"workflow {self.definition.name}"
             result = self.definition.signature.encode_result(task.result(), what=what)
-        except Exception as unstorable:
+        except Exception as unstorable:  # noqa: BLE001  # encoding runs user code
             self.fail(unstorable)
             return
         self._end(WorkflowCompleted(result=msgspec.Raw(result)))
@@ -195,22 +243,54 @@ class Instance:
             self._end(WorkflowCancelled(reason=reason))
         else:
             message = "The workflow raised CancelledError, but nobody asked it to cancel"
-            self._end(WorkflowFailed(failure=failure_from(RuntimeError(message))))
+            self._end(self._failed(failure_from(RuntimeError(message))))
 
     def fail(self, error: BaseException) -> None:
         """End the run by an exception, or hold it where the exception is a mistake of the code."""
         if isinstance(error, Evicted):
             return
+        if isinstance(error, ContinueAsNew):
+            self._end(self._continued(error))
+            return
         if self._holds_on(error):
             self._stop(error)
         else:
-            self._end(WorkflowFailed(failure=failure_from(error)))
+            self._end(self._failed(failure_from(error)))
+
+    def _failed(self, failure: Failure) -> WorkflowFailed:
+        """Close as failed, with a successor where the run's retry policy allows another attempt."""
+        started = self.context.started
+        if started.retry is None:
+            return WorkflowFailed(failure=failure)
+        delay = next_delay(
+            started.retry, attempt=started.attempt, failure=failure, seed=self.run_id
+        )
+        if delay is None:
+            return WorkflowFailed(failure=failure)
+        successor = self.context.randomness.run_id(self._loop.now)
+        return WorkflowFailed(failure=failure, successor_run_id=str(successor))
+
+    def _continued(self, wish: ContinueAsNew) -> WorkflowContinuedAsNew:
+        attributes = self.context.attributes
+        memo, searched = wish.memo, wish.search_attributes
+        return WorkflowContinuedAsNew(
+            successor_run_id=str(self.context.randomness.run_id(self._loop.now)),
+            workflow_type=wish.workflow_type,
+            input=msgspec.Raw(wish.input),
+            task_queue=wish.task_queue,
+            run_timeout=wish.run_timeout,
+            memo=msgspec.Raw(memo or msgspec.json.encode(attributes.memo)),
+            search_attributes=msgspec.Raw(
+                searched or msgspec.json.encode(attributes.without_patches())
+            ),
+        )
 
     def _holds_on(self, error: BaseException) -> bool:
         if isinstance(error, BaseExceptionGroup):
             return any(self._holds_on(leaf) for leaf in error.exceptions)
-        held = (WorkflowCodeError, NonDeterminismError, *self.definition.hold_on)
-        return isinstance(error, held) or not isinstance(error, Exception)
+        mistakes = (WorkflowCodeError, NonDeterminismError)
+        listed = isinstance(error, self.definition.hold_on)
+        return listed or isinstance(error, mistakes) or not isinstance(error, Exception)
 
     def _end(self, event: CommandEvent) -> None:
         if self.terminal is None:
@@ -219,6 +299,12 @@ class Instance:
     def _stop(self, error: BaseException) -> None:
         if self._problem is None:
             self._problem = error
+            if not isinstance(error, (Exception, KeyboardInterrupt)):
+                self._problem = WorkflowCodeError(
+                    f"Workflow code raised {type(error).__name__}, which is meant to end a process and "
+                    f"neither completes nor fails a run: {error}"
+                )
+                self._problem.__cause__ = error
         self._loop.stopped = True
 
     def _cancel(self, reason: str) -> None:
@@ -233,6 +319,11 @@ class Instance:
             self._stop(error)
 
     # --- the rest of its life ---
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the code runs over recorded events."""
+        return self.context.replaying
 
     @property
     def local_activities(self) -> dict[str, LocalActivity]:
@@ -252,7 +343,17 @@ class Instance:
             QueryError: the handler raised.
         """
         with self._log.read_only():
-            return bytes(self._base.run(self.messages.answer, name, data))
+            return bytes(self._base.copy().run(self.messages.answer, name, data))
+
+    def refuse_update(self, request: UpdateRequest) -> Failure | None:
+        """Validate an update; give why it is refused, None when it is accepted.
+
+        Raises:
+            WorkflowCodeError: the validator acted instead of reading.
+        """
+        if self.terminal is not None:
+            return failure_from(RunClosed("The workflow has ended", run_id=self.run_id))
+        return self._base.copy().run(self.updates.refuse, request)
 
     def close(self) -> None:
         """End every coroutine, in the order of creation. Their `finally` blocks cannot act any more."""
@@ -264,15 +365,27 @@ class Instance:
         for task in self._loop.tasks:
             if not task.done():
                 task._log_destroy_pending = False
-                try:
-                    task.get_coro().close()
-                except BaseException:  # noqa: BLE001, S110, PERF203  # code may do anything here; it is over
-                    pass
+                _end(task.get_coro())
         self._loop.tasks.clear()
         self._loop.ready.clear()
 
 
 _SECOND = dt.timedelta(seconds=1)
+
+
+def _end(coroutine: Any) -> None:
+    """Close a coroutine, and again where it goes on to wait: `TaskGroup` waits for its tasks first."""
+    for _ in range(_MOST_AWAITS_AT_CLOSE):
+        try:
+            coroutine.close()
+        except RuntimeError:  # "coroutine ignored GeneratorExit": it stands at another await now
+            continue
+        except BaseException:  # noqa: BLE001, S110  # the code may raise anything here; it is over
+            pass
+        return
+
+
+_MOST_AWAITS_AT_CLOSE = 100
 
 
 def describe(event: Event) -> str:

@@ -24,10 +24,12 @@ import contextvars
 from asyncio import events as asyncio_events
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NoReturn, Protocol
+from typing import Any, Final, NoReturn, Protocol
 
 from aion.core.errors import ForbiddenInWorkflow
 from aion_engine.replay.futures import WorkflowFuture, WorkflowTask
+
+_FEWEST_TASKS: Final = 32
 
 
 class Handle:
@@ -94,12 +96,15 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def __init__(self, timers: Timers, on_error: Callable[[dict[str, Any]], None]) -> None:
         self.ready: deque[Handle] = deque()
         self.conditions: list[tuple[Callable[[], object], WorkflowFuture]] = []
-        self.tasks: list[WorkflowTask] = []
+        self.tasks: list[Any] = []  # of WorkflowTask; Any for the private attributes
         self.now = 0.0
         self.stopped = False  # set to leave a drain at once: an error, an interruption
         self._timers = timers
         self._on_error = on_error
         self._ordinal = 0
+        self._live_count = (
+            _FEWEST_TASKS  # tasks are swept when they have doubled: constant cost each
+        )
 
     # --- running ---
 
@@ -146,7 +151,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """Give the time of the event being folded, in seconds since the epoch."""
         return self.now
 
-    def call_soon(
+    def call_soon(  # type: ignore[override]  # typeshed's callbacks are generic in their arguments
         self,
         callback: Callable[..., Any],
         *args: Any,
@@ -157,7 +162,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.ready.append(handle)
         return handle
 
-    def call_later(
+    def call_later(  # type: ignore[override]  # as above
         self,
         delay: float,
         callback: Callable[..., Any],
@@ -174,7 +179,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._timers.start_timer(handle, summary)
         return handle
 
-    def call_at(
+    def call_at(  # type: ignore[override]  # as above
         self,
         when: float,
         callback: Callable[..., Any],
@@ -206,12 +211,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             context=context,
         )
         self.tasks.append(task)
-        if len(self.tasks) > 64 and len(self.tasks) > 2 * self._live_count:
+        if len(self.tasks) > 2 * self._live_count:
             self.tasks = [task for task in self.tasks if not task.done()]
-            self._live_count = len(self.tasks)
+            self._live_count = max(len(self.tasks), _FEWEST_TASKS)
         return task
-
-    _live_count = 32  # the list of tasks is swept when it has doubled: constant cost per task
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand an error that nobody awaited to the engine."""
@@ -229,32 +232,32 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """The loop is dropped, never closed."""
         return False
 
-    # --- what does not exist here ---
 
-    def run_in_executor(self, *_: Any) -> NoReturn:  # type: ignore[override]
-        """Refuse: threads are outside of the workflow."""
-        _refuse("start a thread", "an activity")
+# --- what does not exist here ---------------------------------------------------------------------
 
-    def call_soon_threadsafe(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: nothing else may reach into the loop."""
-        _refuse("be called from another thread", "a signal")
-
-    async def create_connection(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
-        """Refuse: sockets are outside of the workflow."""
-        _refuse("open a connection", "an activity")
-
-    async def getaddrinfo(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: the network is outside of the workflow."""
-        _refuse("look up a host", "an activity")
-
-    async def subprocess_exec(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
-        """Refuse: processes are outside of the workflow."""
-        _refuse("start a process", "an activity")
-
-    async def subprocess_shell(self, *_: Any, **__: Any) -> NoReturn:  # type: ignore[override]
-        """Refuse: processes are outside of the workflow."""
-        _refuse("start a process", "an activity")
+_OUTSIDE: Final = {
+    "run_in_executor": ("start a thread", "an activity"),
+    "call_soon_threadsafe": ("be called from another thread", "a signal"),
+    "create_connection": ("open a connection", "an activity"),
+    "create_datagram_endpoint": ("open a socket", "an activity"),
+    "create_server": ("open a server", "an activity"),
+    "getaddrinfo": ("look up a host", "an activity"),
+    "getnameinfo": ("look up a host", "an activity"),
+    "subprocess_exec": ("start a process", "an activity"),
+    "subprocess_shell": ("start a process", "an activity"),
+}
 
 
-def _refuse(what: str, instead: str) -> NoReturn:
-    raise ForbiddenInWorkflow(f"Workflow code cannot {what}: use {instead} instead")
+def _refusal(name: str) -> Callable[..., NoReturn]:
+    what, instead = _OUTSIDE.get(name, (f"call {name}() of its event loop", "an activity"))
+
+    def refuse(*_: Any, **__: Any) -> NoReturn:
+        raise ForbiddenInWorkflow(f"Workflow code cannot {what}: use {instead} instead")
+
+    refuse.__name__ = name
+    return refuse
+
+
+for _name, _method in vars(asyncio.AbstractEventLoop).items():
+    if not _name.startswith("_") and callable(_method) and _name not in vars(WorkflowLoop):
+        setattr(WorkflowLoop, _name, _refusal(_name))

@@ -1,85 +1,169 @@
-"""Signals and queries: from a name in a message to the handler in the code."""
+"""Signals and queries: from a name in a message to the handler in the code.
+
+Signals without a handler are kept in the order of their arrival, over all names. They go to a handler that is
+registered later, or to `workflow.receive`, or to the successor of the run.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import msgspec
 
-from aion.authoring.workflow_definition import Handler
+from aion.authoring.workflow_definition import DYNAMIC, Handler, WorkflowDefinition
 from aion.core.errors import PayloadError, QueryError, ReadOnlyContext, UnknownQuery
 from aion.core.events import SignalReceived
-from aion_engine.replay.command_log import CommandLog
-
-if TYPE_CHECKING:
-    from aion_engine.replay.instance import Instance
+from aion.core.payloads import decode
+from aion.core.signatures import decode_arguments
 
 log = logging.getLogger("aion.workflow")
+
+
+class Host(Protocol):
+    """What messages need of the instance that they are for."""
+
+    definition: WorkflowDefinition
+    run_id: str
+    target: Any
+
+    @property
+    def replaying(self) -> bool:
+        """Whether the code runs over recorded events."""
+
+    def fail(self, error: BaseException) -> None:
+        """End or hold the run because of an error."""
+
+    def spawn(self, coroutine: Any, name: str) -> Any:
+        """Run a coroutine as a task of the workflow."""
 
 
 class Messages:
     """Delivers signals in their order, keeps those without a handler, answers queries."""
 
-    def __init__(self, instance: Instance, command_log: CommandLog) -> None:
-        self._instance = instance
-        self._log = command_log
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self.unhandled: list[SignalReceived] = []
+        self.running = 0  # handlers that have not finished
+        self.signals = dict(host.definition.signals)
+        self.queries = dict(host.definition.queries)
+
+    # --- signals ---
 
     def deliver(self, signal: SignalReceived) -> None:
         """Run the signal's handler; without one the signal is kept.
 
         Arguments that cannot be decoded are logged and dropped: a bad sender must not harm the run.
         """
-        handler = self._instance.definition.signals.get(signal.name)
+        handler = self.signals.get(signal.name) or self.signals.get(DYNAMIC)
         if handler is None:
             self.unhandled.append(signal)
             return
+        what = f"signal {signal.name}"
         try:
-            args, kwargs = handler.signature.decode(signal.input, what=f"signal {signal.name}")
+            args, kwargs = handler.read(signal.name, signal.input, what=what)
         except PayloadError as error:
-            if not self._instance.context.replaying:
-                log.error("Run %s drops a signal: %s", self._instance.run_id, error)  # noqa: TRY400
+            if not self._host.replaying:
+                log.error("Run %s drops a signal: %s", self._host.run_id, error)  # noqa: TRY400
             return
-        try:
-            outcome = handler.function(self._instance.target, *args, **kwargs)
-        except BaseException as error:
-            self._instance.fail(error)
-            return
-        if handler.is_async:
-            task = self._instance.spawn(outcome, f"signal-{signal.name}")
-            task.add_done_callback(self._handler_ended)
+        self.run(handler, args, kwargs, what=what)
 
-    def _handler_ended(self, task: Any) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self._instance.fail(task.exception())
+    def run(
+        self,
+        handler: Handler,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        what: str,
+        done: Callable[[Any, BaseException | None], None] | None = None,
+    ) -> None:
+        """Run a handler, plain or async; `done` gets its result or error, which otherwise ends the run."""
+        finish = done or self._signal_done
+        try:
+            outcome = handler.call(self._host.target, args, kwargs)
+        except BaseException as error:  # noqa: BLE001  # `finish` sorts out what it means
+            finish(None, error)
+            return
+        if not handler.is_async:
+            finish(outcome, None)
+            return
+        self.running += 1
+        task = self._host.spawn(outcome, what.replace(" ", "-"))
+        task.add_done_callback(lambda task: self._ended(task, finish))
+
+    def _ended(self, task: Any, finish: Callable[[Any, BaseException | None], None]) -> None:
+        self.running -= 1
+        if task.cancelled():
+            finish(None, task._make_cancelled_error())
+            return
+        error = task.exception()
+        finish(None if error else task.result(), error)
+
+    def _signal_done(self, result: Any, error: BaseException | None) -> None:
+        del result
+        if error is not None and not is_cancel(error):
+            self._host.fail(error)
+
+    def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
+        """Register or remove a handler while the code runs; kept signals go to it at once, in order."""
+        table = self.queries if what == "query" else self.signals
+        key = DYNAMIC if name is None else name
+        if function is None:
+            table.pop(key, None)
+            return
+        table[key] = Handler(key, function, bound=True)
+        if what != "signal":
+            return
+        waiting, self.unhandled = self.unhandled, []
+        for signal in waiting:
+            self.deliver(signal)
+
+    def has(self, name: str) -> bool:
+        """Tell whether a signal of this name is kept."""
+        return any(signal.name == name for signal in self.unhandled)
+
+    def take(self, name: str, hint: Any) -> Any:
+        """Take the oldest kept signal of a name: its argument, decoded."""
+        index = next(i for i, signal in enumerate(self.unhandled) if signal.name == name)
+        signal = self.unhandled.pop(index)
+        what = f"signal {name}"
+        args, _ = decode_arguments(signal.input, what=what)
+        value = args[0] if len(args) == 1 else (list(args) or None)
+        if hint is Any:
+            return value
+        return decode(msgspec.json.encode(value), hint, field=f"the argument of {what}")
+
+    # --- queries ---
 
     def answer(self, name: str, data: bytes) -> bytes:
         """Run a query's handler and give its encoded result."""
-        handler = self._instance.definition.queries.get(name)
+        handler = self.queries.get(name) or self.queries.get(DYNAMIC)
         if handler is None:
             raise self._unknown(name)
         what = f"query {name}"
         try:
-            args, kwargs = handler.signature.decode(msgspec.Raw(data), what=what)
-            result = self._call(handler, args, kwargs)
+            args, kwargs = handler.read(name, msgspec.Raw(data), what=what)
+            if self._host.target is None and not handler.bound:
+                raise RuntimeError("the workflow has not started yet, or its __init__ failed")
+            result = handler.call(self._host.target, args, kwargs)
             return handler.signature.encode_result(result, what=what)
         except ReadOnlyContext as error:
-            raise QueryError(
-                f"Query {name!r} tried to change the run: {error}", query=name
-            ) from error
+            text = f"Query {name!r} tried to change the run: {error}"
+            raise QueryError(text, query=name) from error
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise QueryError(f"Query {name!r} failed: {reason}", query=name) from error
 
-    def _call(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if self._instance.target is None:
-            raise RuntimeError("the workflow has not started yet, or its __init__ failed")
-        return handler.function(self._instance.target, *args, **kwargs)
-
     def _unknown(self, name: str) -> UnknownQuery:
-        known = ", ".join(sorted(self._instance.definition.queries)) or "none"
-        workflow = self._instance.definition.name
+        known = ", ".join(sorted(self.queries)) or "none"
+        workflow = self._host.definition.name
         return UnknownQuery(
             f"Workflow {workflow} has no query {name!r}. It has: {known}", query=name
         )
+
+
+def is_cancel(error: BaseException) -> bool:
+    """Tell whether an error is asyncio's cancellation."""
+    return isinstance(error, asyncio.CancelledError)

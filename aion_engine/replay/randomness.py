@@ -70,3 +70,7 @@ class Randomness:
     def uuid7(self, seconds: float) -> uuid.UUID:
         """Give the next id that begins with the time."""
         return uuid7_from(int(seconds * 1000), self._stream("uuid7").bits(74))
+
+    def run_id(self, seconds: float) -> uuid.UUID:
+        """Give the id of a run that this one brings forth: a child, a successor."""
+        return uuid7_from(int(seconds * 1000), self._stream("run").bits(74))

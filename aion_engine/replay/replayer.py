@@ -82,10 +82,10 @@ def _replay_group(
     terminal = instance.terminal
     if terminal is not None and not isinstance(arrival.event, FOLDED_AFTER_CLOSE):
         raise _mismatch(arrival.seq, describe(arrival.event), terminal)
-    commands = instance.apply(arrival, recorded)
-    group_ends_history = (recorded[-1] if recorded else arrival).seq == last_seq
+    open_ended = at_end and (recorded[-1] if recorded else arrival).seq == last_seq
+    commands = instance.apply(arrival, recorded, open_ended=open_ended)
     if instance.terminal is not None and (
-        (recorded and _is_terminal(recorded[-1].event)) or (at_end and group_ends_history)
+        (recorded and _is_terminal(recorded[-1].event)) or open_ended
     ):
         commands.append(instance.terminal)
     for command, record in zip(commands, recorded, strict=False):
@@ -93,7 +93,7 @@ def _replay_group(
     if len(recorded) > len(commands):
         raise _mismatch(recorded[len(commands)].seq, describe(recorded[len(commands)].event), None)
     left = commands[len(recorded) :]
-    if left and not (at_end and group_ends_history):
+    if left and not open_ended:
         raise _mismatch(arrival.seq + len(recorded) + 1, "no further command", left[0])
     return left
 

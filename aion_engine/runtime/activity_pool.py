@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Iterable
 
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from aion.conf import settings
 from aion.operations.bell import the_bell
@@ -17,6 +18,8 @@ from aion.store import activities
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime import execution
 from aion_engine.runtime.execution import Running
+from aion_engine.runtime.hygiene import tidy_connections
+from aion_engine.runtime.stop_watch import tell_shutdown
 
 log = logging.getLogger("aion.activities")
 
@@ -24,7 +27,9 @@ log = logging.getLogger("aion.activities")
 class ActivityPool:
     """A claiming thread and as many running threads as there are attempts, up to a limit."""
 
-    def __init__(self, worker: WorkerIdentity, *, threads: int, queues: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, worker: WorkerIdentity, *, threads: int, queues: tuple[str, ...] = ()
+    ) -> None:
         self._worker = worker
         self._size = threads
         self._queues = queues
@@ -52,13 +57,13 @@ class ActivityPool:
         """Claim no more, tell what runs to stop, and wait for it a while."""
         self._stopping.set()
         self._waiter.ring()
-        for item in self.running():
-            item.context.stop("shutdown")
+        until = time.monotonic() + timeout
+        tell_shutdown(self.running())
         self._thread.join(timeout)
         for _ in self._threads:
             self._idle.release()
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(until - time.monotonic(), 0))
         self._waiter.close()
 
     # --- claiming ---
@@ -121,9 +126,10 @@ class ActivityPool:
                 except Exception:
                     log.exception("Attempt %s could not be settled", running.attempt.id)
                 finally:
-                    close_old_connections()
+                    tidy_connections()
                     with self._lock:
-                        self._running.pop(running.attempt.id, None)
+                        if self._running.get(running.attempt.id) is running:
+                            del self._running[running.attempt.id]
                         self._free += 1
                     self._waiter.ring()
         finally:

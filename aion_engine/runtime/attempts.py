@@ -23,9 +23,7 @@ class AttemptContext:
     details that were held back are written by `flush`.
     """
 
-    def __init__(
-        self, info: ActivityInfo, beat: Callable[[str], str | None] | None = None
-    ) -> None:
+    def __init__(self, info: ActivityInfo, beat: Callable[[str], str | None] | None = None) -> None:
         self._info = info
         self._beat = beat
         self._stop = threading.Event()
@@ -86,9 +84,7 @@ def _pause_between_beats(info: ActivityInfo) -> float:
     return min(max(seconds, _FEWEST_SECONDS), _MOST_SECONDS)
 
 
-def call(
-    activity: Activity[Any, Any], data: Any, context: AttemptContext, *, what: str
-) -> Any:
+def call(activity: Activity[Any, Any], data: Any, context: AttemptContext, *, what: str) -> Any:
     """Run the activity's function with decoded arguments, as this attempt; gives its result.
 
     A coroutine function runs to its end on an event loop of its own, in this thread. Raises what the
@@ -117,4 +113,3 @@ async def _watched(
 
     watch()
     return await main
-

@@ -1,18 +1,31 @@
 """The turn loop inside a Celery worker: a bootstep in the worker's own process, beside the pool.
 
+Theory of operation
+-------------------
 Turns never queue behind long activities, and a turn costs no broker message. The step needs no
 configuration: it is added when a Celery worker starts in a project that has the app installed.
+
+A shutdown has an order. Celery first *closes* all steps: claims end, and running attempts are told. Then it
+*stops* them, the loop before the pool, which waits for its tasks. Only after that the leases are given back:
+on Celery's last signal, or at the end of the process where it sends none (a cold shutdown).
+
+In the prefork pool the children run attempts under their parent's identity and read its notice board. A
+child that was spawned instead of forked inherits neither, and is a worker of its own.
 """
 
 from __future__ import annotations
 
+import atexit
 import logging
+import os
 import threading
 from typing import Any
 
 from celery import bootsteps, signals
 
 from aion.conf import settings
+from aion_engine.runtime.here import here
+from aion_engine.runtime.identity import new_worker
 
 log = logging.getLogger("aion.loop")
 
@@ -30,74 +43,91 @@ class TurnLoopStep(bootsteps.StartStopStep):
 
     def start(self, parent: Any) -> None:
         """Begin to keep the leases, and the loop where this worker hosts one."""
-        from aion_engine.runtime import celery_activities
+        from aion_engine.runtime import starting
         from aion_engine.runtime.keeper import Keeper
         from aion_engine.runtime.turn_loop import TurnLoop
 
-        worker = celery_activities.this_worker()
-        forks = "prefork" in type(parent.pool).__module__
-        self._keeper = Keeper(worker, running=celery_activities.running_attempts, forks=forks)
+        board = here.board if "prefork" in type(parent.pool).__module__ else None
+        self._keeper = Keeper(here.worker, running=here.running, board=board)
         self._keeper.start()
-        if not _hosts_loop(parent):
+        signals.worker_shutdown.connect(self._give_back, weak=False)
+        if not hosts_loop(parent.app):
             return
-        self._loop = TurnLoop(worker.id)
+        starting.release_held_runs()
+        self._loop = TurnLoop(here.worker.id)
         self._thread = threading.Thread(target=self._loop.run, name="aion-loop", daemon=True)
         self._thread.start()
-        log.info("Aion's turn loop runs in %s", worker.name)
+        log.info("Aion's turn loop runs in %s", here.worker.name)
 
-    def stop(self, parent: Any) -> None:
-        """End after the running batch; what runs goes back to others at once."""
+    def close(self, parent: Any) -> None:  # Celery's signature
+        """Claim nothing more and tell what runs: before the pool waits for it."""
+        here.announce_stop()
         if self._loop is not None:
             self._loop.stop()
-            if self._thread is not None:
-                self._thread.join(timeout=10)
-            self._loop = None
+
+    def stop(self, parent: Any) -> None:
+        """Wait for the running batch to commit."""
+        self.close(parent)
+        if self._thread is not None:
+            self._thread.join(timeout=10)
 
     def terminate(self, parent: Any) -> None:
-        """Same as a warm stop."""
+        """Do the same at a cold shutdown, of which Celery does not signal the end."""
+        atexit.register(self._give_back)
         self.stop(parent)
 
-    def shutdown(self, parent: Any) -> None:
-        """When the pool has finished its attempts: give back what is left."""
+    def _give_back(self, **_: Any) -> None:
         if self._keeper is not None:
             self._keeper.stop()
-            self._keeper = None
 
 
-def _hosts_loop(parent: Any) -> bool:
+def hosts_loop(app: Any) -> bool:
+    """Tell whether a worker of these queues hosts a loop: the settings say, else those with Aion's queue."""
     if settings.TURN_LOOP != "auto":
         return bool(settings.TURN_LOOP == "always")
-    queues = parent.app.amqp.queues.consume_from
-    return settings.TASK_QUEUE in queues or parent.app.conf.task_default_queue in queues
+    queues = app.amqp.queues.consume_from
+    return settings.TASK_QUEUE in queues or app.conf.task_default_queue in queues
 
 
 def _on_worker_init(sender: Any = None, **_: Any) -> None:
     """Decide who this worker is before its pool is made, so that forked children know it too."""
-    from aion_engine.runtime import celery_activities
-    from aion_engine.runtime.identity import new_worker
+    from aion_engine.runtime import celery_tasks
 
-    queues = tuple(sender.app.amqp.queues.consume_from) if sender is not None else ()
-    celery_activities.use_worker(new_worker("celery", queues))
-
-
-def _on_child(**_: Any) -> None:
-    """A forked child keeps its own attempts informed: the parent cannot reach into it."""
-    from aion_engine.runtime import celery_activities, stop_watch
-
-    stop_watch.start(celery_activities.this_worker(), celery_activities.running_attempts)
+    here.become(new_worker("celery", tuple(sender.app.amqp.queues.consume_from)))
+    celery_tasks.adopt(sender.app)
+    sender.app.steps["worker"].add(TurnLoopStep)
 
 
-def _on_celeryd_init(instance: Any = None, **_: Any) -> None:
-    if instance is not None:
-        instance.app.steps["worker"].add(TurnLoopStep)
+def _on_pool_process(**_: Any) -> None:
+    """Let a pool process hear what its attempts have to be told."""
+    from aion_engine.runtime import stop_watch
+
+    if not here.known:
+        _begin_spawned()
+    elif here.worker.pid != os.getpid():  # else the pool is the worker's own process
+        here.after_fork()
+        stop_watch.start(here.board, here.running)
+
+
+def _begin_spawned() -> None:
+    from celery import current_app
+    from celery.app.trace import build_tracer
+
+    from aion_engine.runtime import celery_tasks
+    from aion_engine.runtime.keeper import Keeper
+
+    here.become(new_worker("celery"))
+    for name in celery_tasks.adopt(current_app):
+        task = current_app.tasks[name]
+        task.__trace__ = build_tracer(
+            name, task, app=current_app
+        )  # the one there has the old `run`
+    keeper = Keeper(here.worker, running=here.running, ticks=False)
+    keeper.start()
+    signals.worker_process_shutdown.connect(lambda **_: keeper.stop(), weak=False)
 
 
 def connect() -> None:
     """Wait for a Celery worker to start in this process."""
-    from aion_engine.runtime import celery_activities
-
-    signals.celeryd_init.connect(_on_celeryd_init, weak=False, dispatch_uid="aion.step")
-    signals.worker_init.connect(_on_worker_init, weak=False, dispatch_uid="aion.identity")
-    signals.worker_process_init.connect(_on_child, weak=False, dispatch_uid="aion.child")
-    celery_activities.connect()
-
+    signals.worker_init.connect(_on_worker_init, weak=False, dispatch_uid="aion.worker")
+    signals.worker_process_init.connect(_on_pool_process, weak=False, dispatch_uid="aion.child")

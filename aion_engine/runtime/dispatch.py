@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
+
+from django.db import connections
 
 from aion.authoring.registry import registry
 from aion.conf import settings
@@ -16,6 +19,10 @@ from aion.operations.bell import the_bell
 from aion_engine.runtime.bells import Complaints
 
 log = logging.getLogger("aion.dispatch")
+
+_FIRST_PAUSE: Final = 0.2
+_LAST_PAUSE: Final = 2.0
+_IDLE: Final = 30.0  # seconds without work after which the sender closes its database connection
 
 
 class DatabaseDispatcher:
@@ -31,7 +38,8 @@ class CeleryDispatcher:
     """Sends each attempt as a Celery message: ids only.
 
     Publishing takes about a millisecond, so it happens on a thread of its own and never holds up the turn
-    loop. What that thread has not sent when the process dies is published again by the sweep.
+    loop. While the broker is away the attempts wait in memory, each once however often the sweep brings it.
+    What that thread has not sent when the process dies is published again by the sweep.
     """
 
     def __init__(self) -> None:
@@ -40,9 +48,10 @@ class CeleryDispatcher:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._queue: queue.SimpleQueue[Handover] = queue.SimpleQueue()
+        self._queue: deque[Handover] = deque()
+        self._waiting: set[Handover] = set()
+        self._change = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
 
     def publish(self, handovers: Sequence[Handover]) -> None:
         """Queue attempts for sending."""
@@ -50,42 +59,72 @@ class CeleryDispatcher:
             return
         if self._pid != os.getpid():
             self._begin()
-        for handover in handovers:
-            self._queue.put(handover)
-        with self._lock:
+        with self._change:
+            new = [each for each in handovers if each not in self._waiting]
+            self._queue.extend(new)
+            self._waiting.update(new)
+            self._change.notify()
             if self._thread is None:
-                self._thread = threading.Thread(target=self._send, name="aion-publish", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="aion-publish", daemon=True)
                 self._thread.start()
 
-    def _send(self) -> None:
+    # --- the sending thread ---
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            self._wait()
+            try:
+                self._send_all()
+                pause = _FIRST_PAUSE
+            except Exception as error:  # noqa: BLE001  # the broker is away, whatever its driver calls that
+                self._complaints.log(error)
+                connections.close_all()
+                time.sleep(pause)
+                pause = min(pause * 2, _LAST_PAUSE)
+
+    def _wait(self) -> None:
+        with self._change:
+            while not self._queue:
+                if not self._change.wait(_IDLE):
+                    connections.close_all()
+
+    def _send_all(self) -> None:
         from celery import current_app
 
-        while True:
-            handover = self._queue.get()
-            try:
-                with current_app.producer_or_acquire() as producer:
-                    while True:
-                        send(handover, producer)
-                        handover = self._queue.get_nowait()
-            except queue.Empty:
-                continue
-            except Exception as error:
-                self._complaints.log(error)
+        with current_app.producer_or_acquire() as producer:
+            while self._queue:
+                handover = self._queue[0]
+                try:
+                    send(handover, producer)
+                except Exception as error:
+                    if is_outage(error):
+                        raise
+                    log.exception("Activity %s cannot be published", handover.activity_type)
+                with self._change:
+                    self._queue.popleft()
+                    self._waiting.discard(handover)
+
+
+def is_outage(error: Exception) -> bool:
+    """Tell a broker or database that is away, where all must wait, from one message that cannot be sent."""
+    from django.db import Error as DatabaseError
+    from kombu.exceptions import OperationalError
+
+    return isinstance(error, (OperationalError, OSError, DatabaseError))
 
 
 def send(handover: Handover, producer: Any) -> None:
     """Send one attempt to its queue; an activity that is a Celery task goes as that task's own message."""
-    from aion_engine.runtime import celery_activities
+    from aion_engine.runtime import celery_activities, celery_tasks
 
     activity = registry.activities.get(handover.activity_type)
     if activity is not None and activity.celery_task is not None:
-        celery_activities.send_task(handover, activity.celery_task, producer)
+        celery_tasks.send(handover, activity.celery_task, producer)
         return
     celery_activities.run_activity.apply_async(
         args=[str(handover.task_id), handover.attempt],
         producer=producer,
-        retry=False,
-        ignore_result=True,
         **route(handover.task_queue),
     )
 

@@ -3,77 +3,146 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
 from aion.core import events
-from aion.core.errors import TimeoutError as AionTimeoutError
-from aion.core.failures import Failure, encode_failure, failure_from
+from aion.core.failures import encode_failure
 from aion.core.history import Recorded, encode_event
 from aion.core.ids import uuid7
 from aion.core.status import STATUS_AFTER
+from aion.store import mailbox
+from aion.store.outgoing import Outgoing
 from aion.store.rows import ActivityOrder, NewEvents, RunRow, RunUpdate, TimerOrder
 from aion.store.turns import TurnWrites
+from aion.store.updates import UpdateAnswer
+from aion_engine.runtime import lineage
+from aion_engine.runtime.outcomes import outcome_of, report_to_parent
 
 
-def _activity(run: RunRow, event: Any, writes: TurnWrites) -> None:
-    writes.activities.append(
+class Turn:
+    """One run's turn on its way into a batch: the run, its first event, and the batch's writes."""
+
+    __slots__ = ("run", "started", "writes")
+
+    def __init__(
+        self, run: RunRow, started: events.WorkflowStarted | None, writes: TurnWrites
+    ) -> None:
+        self.run = run
+        self.started = started
+        self.writes = writes
+
+
+def _activity(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.activities.append(
         ActivityOrder(
             id=uuid7(),
-            run_id=run.id,
+            run_id=turn.run.id,
             activity_id=event.activity_id,
             activity_type=event.activity_type,
-            task_queue=event.task_queue or run.task_queue,
+            task_queue=event.task_queue or turn.run.task_queue,
             order=encode_event(event).decode(),
         )
     )
 
 
-def _activity_cancel(run: RunRow, event: Any, writes: TurnWrites) -> None:
-    writes.activities_cancelled.append((run.id, event.activity_id))
+def _activity_cancel(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.activities_cancelled.append((turn.run.id, event.activity_id))
 
 
-def _timer(run: RunRow, event: Any, writes: TurnWrites) -> None:
-    writes.timers.append(TimerOrder(run.id, event.timer_id, event.fire_at))
+def _timer(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.timers.append(TimerOrder(turn.run.id, event.timer_id, event.fire_at))
 
 
-def _timer_cancel(run: RunRow, event: Any, writes: TurnWrites) -> None:
-    writes.timers_cancelled.append((run.id, event.timer_id))
+def _timer_cancel(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.timers_cancelled.append((turn.run.id, event.timer_id))
 
 
-EFFECTS: Final[dict[type, Callable[[RunRow, Any, TurnWrites], None]]] = {
+def _child(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.new_runs.append(
+        lineage.child_of(turn.run, turn.started, event, recorded.recorded_at)
+    )
+
+
+def _send(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.outgoing.append(Outgoing(turn.run.id, event))
+
+
+def _acknowledge(turn: Turn, recorded: Recorded, event: Any) -> None:
+    if event.sender_run_id:
+        answer = events.ExternalRequestDelivered(request_id=event.sender_request_id)
+        turn.writes.messages_out.append(mailbox.message(uuid.UUID(event.sender_run_id), answer))
+
+
+def _accepted(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.updates.append(UpdateAnswer(turn.run.id, event.update_id, "accepted"))
+
+
+def _answered(turn: Turn, recorded: Recorded, event: Any) -> None:
+    turn.writes.updates.append(
+        UpdateAnswer(
+            turn.run.id,
+            event.update_id,
+            "completed",
+            None if event.result is None else bytes(event.result).decode(),
+            None if event.failure is None else encode_failure(event.failure).decode(),
+        )
+    )
+
+
+EFFECTS: Final[dict[type, Callable[[Turn, Recorded, Any], None]]] = {
     events.ActivityScheduled: _activity,
     events.ActivityCancelRequested: _activity_cancel,
     events.TimerStarted: _timer,
     events.TimerCancelled: _timer_cancel,
+    events.ChildWorkflowStarted: _child,
+    events.SignalSent: _send,
+    events.ExternalCancelRequested: _send,
+    events.SignalReceived: _acknowledge,
+    events.CancelRequested: _acknowledge,
+    events.UpdateAccepted: _accepted,
+    events.UpdateCompleted: _answered,
 }
 
 
 def add_turn(
-    run: RunRow, gained: list[Recorded], *, owner_id: Any, writes: TurnWrites
+    run: RunRow,
+    gained: list[Recorded],
+    *,
+    owner_id: Any,
+    writes: TurnWrites,
+    started: events.WorkflowStarted | None = None,
+    unread: tuple[events.SignalReceived, ...] = (),
 ) -> RunUpdate:
-    """Add one run's turn to a batch: its events, the rows they mean, and the run's new projection."""
-    head = gained[-1].seq if gained else run.head_seq
+    """Add one run's turn to a batch: its events, the rows they mean, and the run's new projection.
+
+    `started` is the run's first event, needed where the turn starts children or a successor; `unread` are
+    the signals that nobody took, which a successor inherits.
+    """
     update = RunUpdate(
         id=run.id,
-        head_seq=head,
+        head_seq=gained[-1].seq if gained else run.head_seq,
         history_bytes=run.history_bytes,
         status=STATUS_AFTER[events.WorkflowStarted],
         owner_id=owner_id,
     )
-    if gained:
-        writes.events.append(NewEvents(run.id, run.head_seq, gained))
+    writes.runs.append(update)
+    if not gained:
+        return update
+    writes.events.append(NewEvents(run.id, run.head_seq, gained))
+    turn = Turn(run, started, writes)
     for recorded in gained:
         effect = EFFECTS.get(type(recorded.event))
         if effect is not None:
-            effect(run, recorded.event, writes)
-    if gained:
-        _project(gained[-1], update, writes)
-    writes.runs.append(update)
+            effect(turn, recorded, recorded.event)
+    _project(turn, gained[-1], update, unread)
     return update
 
 
-def _project(last: Recorded, update: RunUpdate, writes: TurnWrites) -> None:
+def _project(
+    turn: Turn, last: Recorded, update: RunUpdate, unread: tuple[events.SignalReceived, ...]
+) -> None:
     """A closing event is always the last one of its turn."""
     status = STATUS_AFTER.get(type(last.event))
     if status is None or status.is_open:
@@ -81,29 +150,23 @@ def _project(last: Recorded, update: RunUpdate, writes: TurnWrites) -> None:
     update.status = status
     update.closed_at = last.recorded_at
     update.owner_id = None
-    update.result, update.failure = _outcome(last.event)
-    writes.closed.append(update.id)
-
-
-def _outcome(event: events.Event) -> tuple[str | None, str | None]:
-    """Give result and failure of a run as its closing event says."""
-    match event:
-        case events.WorkflowCompleted():
-            return bytes(event.result).decode(), None
-        case events.WorkflowFailed():
-            return None, encode_failure(event.failure).decode()
-        case events.WorkflowCancelled():
-            failure = Failure(type="CancelledError", message=event.reason, kind="cancelled")
-            return None, encode_failure(failure).decode()
-        case events.WorkflowTimedOut():
-            error = AionTimeoutError(f"The {event.kind} timeout passed", kind=event.kind)
-            return None, encode_failure(failure_from(error)).decode()
-        case _:
-            return None, None
+    update.result, update.failure = outcome_of(last.event)
+    turn.writes.closed.append(update.id)
+    successor = lineage.successor_of(turn.run, turn.started, last)
+    if successor is None:
+        turn.writes.parents_closed.append(update.id)
+        report_to_parent(turn.run, last.event, turn.writes)
+        return
+    turn.writes.new_runs.append(successor)
+    turn.writes.messages_out.extend(mailbox.message(successor.id, signal) for signal in unread)
 
 
 def timed_out(run: RunRow, gained: list[Recorded], kind: str, at: dt.datetime) -> Recorded:
     """Make the event that closes a run whose deadline has passed."""
+    return closing(run, gained, events.WorkflowTimedOut(kind=kind), at)
+
+
+def closing(run: RunRow, gained: list[Recorded], event: events.Event, at: dt.datetime) -> Recorded:
+    """Put an event behind those that a turn has gained so far."""
     seq = (gained[-1].seq if gained else run.head_seq) + 1
-    at = max(at, gained[-1].recorded_at) if gained else at
-    return Recorded(seq, at, events.WorkflowTimedOut(kind=kind))
+    return Recorded(seq, max(at, gained[-1].recorded_at) if gained else at, event)

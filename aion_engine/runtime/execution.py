@@ -20,6 +20,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,7 @@ class Running:
 
     attempt: Attempt
     context: AttemptContext
+    begun: float = dataclasses.field(default_factory=time.monotonic)  # after its claim
 
 
 def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
@@ -88,17 +90,19 @@ def info_of(attempt: Attempt) -> ActivityInfo:
     )
 
 
-def run(running: Running, worker: WorkerIdentity) -> None:
-    """Run a claimed attempt to its outcome. Never raises for what the activity's code does."""
+def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None = None) -> None:
+    """Run a claimed attempt to its outcome. Never raises for what the activity's code does.
+
+    `body` gives the result in place of the registered function, with the arguments already bound.
+    """
     attempt = running.attempt
-    what = f"activity {attempt.order.activity_type}"
     try:
         activity = registry.activity(attempt.order.activity_type)
         if activity.transactional:
             with atomic():
-                _run_and_complete(activity, running, worker, what)
+                _run_and_complete(activity, running, worker, body)
         else:
-            _run_and_complete(activity, running, worker, what)
+            _run_and_complete(activity, running, worker, body)
     except StaleAttempt as error:
         log.warning("%s", error)
     except CompleteAsync:
@@ -110,9 +114,16 @@ def run(running: Running, worker: WorkerIdentity) -> None:
 
 
 def _run_and_complete(
-    activity: Activity[Any, Any], running: Running, worker: WorkerIdentity, what: str
+    activity: Activity[Any, Any],
+    running: Running,
+    worker: WorkerIdentity,
+    body: Callable[[], Any] | None,
 ) -> None:
-    result = call(activity, running.attempt.order.input, running.context, what=what)
+    what = f"activity {activity.name}"
+    if body is None:
+        result = call(activity, running.attempt.order.input, running.context, what=what)
+    else:
+        result = body()
     data = activity.signature.encode_result(result, what=what)
     activity_outcome.complete(running.attempt, data, worker=worker.name)
 
@@ -120,11 +131,15 @@ def _run_and_complete(
 def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
     reason = running.context.cancel_reason
     if reason == "cancelled":
-        _settle(running, lambda: activity_outcome.confirm_cancel(running.attempt, worker=worker.name))
+        _settle(
+            running, lambda: activity_outcome.confirm_cancel(running.attempt, worker=worker.name)
+        )
     elif reason == "lost":
         log.info("Activity %s stopped: its lease was lost", running.context.info.activity_id)
     else:
-        _failed(running, RuntimeError(reason or str(error) or "the activity cancelled itself"), worker)
+        _failed(
+            running, RuntimeError(reason or str(error) or "the activity cancelled itself"), worker
+        )
 
 
 def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> None:

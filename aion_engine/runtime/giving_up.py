@@ -1,12 +1,45 @@
-"""Ends attempts whose worker is gone."""
+"""Ends attempts whose worker is gone, and gives back all that gone workers held.
+
+What a worker gives back when it stops and what others take from a dead one is the same.
+"""
 
 from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
 
 from aion.core.errors import StaleAttempt
 from aion.core.failures import Failure
 from aion.operations import activity_outcome
-from aion.store import activities
+from aion.store import activities, workers
 from aion.store.dialects import atomic
+
+log = logging.getLogger("aion.activities")
+
+_MOST: Final = (
+    1_000  # attempts at once; what is left has no worker then, and the next look finds it
+)
+
+
+class GivenBack(msgspec.Struct, frozen=True):
+    """How much was given back."""
+
+    runs: int = 0
+    attempts: int = 0
+
+
+def give_back(owner_ids: Collection[uuid.UUID], why: str, *, now: dt.datetime) -> GivenBack:
+    """Free the runs of some workers, give their attempts up, and forget them."""
+    runs = len(workers.give_back_runs(owner_ids, now=now))
+    held = activities.owned_by(owner_ids, limit=_MOST)
+    attempts = sum(give_up(attempt, why) for attempt in held)
+    workers.forget(owner_ids)
+    return GivenBack(runs, attempts)
 
 
 def give_up(attempt: activities.Attempt, why: str) -> bool:
@@ -16,5 +49,8 @@ def give_up(attempt: activities.Attempt, why: str) -> bool:
         with atomic():
             activity_outcome.fail(attempt, failure)
     except StaleAttempt:
+        return False
+    except Exception:
+        log.exception("Activity %s could not be given up", attempt.id)
         return False
     return True

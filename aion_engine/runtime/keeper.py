@@ -1,7 +1,7 @@
 """The keeper: a thread beside the loop that keeps a worker's leases and tells its attempts to stop.
 
 It has its own database connection, so that a long turn never costs the lease. Twice a second it asks, in one
-query, about all attempts of this process; every third of the lease it says that the worker lives; and when
+query, about all attempts of this worker; every third of the lease it says that the worker lives; and when
 nobody has ticked for a while it ticks itself, so that a dead beat delays nothing for long.
 """
 
@@ -20,61 +20,62 @@ from django.db import connections
 from aion.conf import settings
 from aion.operations.clock import clock
 from aion.store import activities, workers
+from aion.store.activities import Held
 from aion.store.workers import WorkerIdentity
-from aion_engine.runtime.stop_watch import tell
+from aion_engine.runtime import stop_watch
+from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
-from aion_engine.runtime.giving_up import give_up
+from aion_engine.runtime.giving_up import give_back, give_up
 from aion_engine.runtime.tick import tick
 
 log = logging.getLogger("aion.keeper")
 
-_LOOK = 0.5  # seconds between looks at the own attempts
-
 
 class Keeper:
-    """Keeps one worker alive in the tables. `running` gives the attempts of this process."""
+    """Keeps one worker alive in the tables.
+
+    `running` gives the attempts of this process; `board` tells those of forked processes.
+    """
 
     def __init__(
         self,
         worker: WorkerIdentity,
         *,
         running: Callable[[], Iterable[Running]] = tuple,
-        forks: bool = False,
+        board: Board | None = None,
         ticks: bool = True,
     ) -> None:
         self.worker = worker
         self._running = running
-        self._forks = forks
+        self._board = board
         self._ticks = ticks
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._keep, name="aion-keeper", daemon=True)
         self._next_beat = 0.0
         self._next_tick_check = 0.0
-        self._next_fork_check = 0.0
 
     def start(self) -> None:
         """Register the worker and begin to keep it."""
-        workers.register(self.worker, now=clock.now())
+        try:
+            workers.register(self.worker, now=clock.now())
+        except DatabaseError as error:
+            log.warning("The worker will be registered when the database is back: %s", error)
         self._next_beat = time.monotonic() + settings.LEASE / 3
-        self._thread = threading.Thread(target=self._keep, name="aion-keeper", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Give all leases back at once and forget the worker."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(timeout=5)
+        self._thread.join(timeout=5)
         try:
-            now = clock.now()
-            workers.give_back_runs([self.worker.id], now=now)
-            for attempt in activities.owned_by([self.worker.id], limit=10_000):
-                give_up(attempt, "its worker shut down")
-            workers.forget([self.worker.id])
+            give_back([self.worker.id], "its worker shut down", now=clock.now())
         except DatabaseError as error:
             log.warning("Leases end by time-out, they could not be given back: %s", error)
 
     def _keep(self) -> None:
-        while not self._stopping.wait(_LOOK):
+        while not self._stopping.wait(stop_watch.LOOK):
             try:
                 self._look()
             except DatabaseError as error:
@@ -87,12 +88,9 @@ class Keeper:
     def _look(self) -> None:
         now = time.monotonic()
         if now >= self._next_beat:
-            self._next_beat = now + settings.LEASE / 3
             self._beat()
-        tell(self.worker, self._running())
-        if self._forks and now >= self._next_fork_check:
-            self._next_fork_check = now + 2
-            self._give_up_dead_children()
+            self._next_beat = now + settings.LEASE / 3
+        self._look_at_attempts()
         if self._ticks and now >= self._next_tick_check:
             self._next_tick_check = now + settings.TICK_STALE_AFTER / 2
             self._tick_if_stale()
@@ -102,19 +100,33 @@ class Keeper:
             log.warning("Worker %s was given up for dead; it registers again", self.worker.name)
             workers.register(self.worker, now=clock.now())
 
-    def _give_up_dead_children(self) -> None:
-        """A prefork child that died takes its attempts with it; its parent, this worker, lives on."""
-        for task_id, pid in activities.pids_of(self.worker.id):
-            if not _alive(pid):
-                attempt = activities.find(task_id)
-                if attempt is not None and attempt.owner_id == self.worker.id:
-                    give_up(attempt, f"its process {pid} died")
+    def _look_at_attempts(self) -> None:
+        running = list(self._running())
+        if not running and self._board is None:
+            return
+        looked_at = time.monotonic()
+        held = activities.held_by(self.worker.id)
+        notice = Notice(looked_at, {each.id.hex: (each.attempt, each.reason) for each in held})
+        stop_watch.tell(running, notice)
+        if self._board is not None:
+            self._board.write(notice)
+            _give_up_dead_children(self.worker, held)
 
     def _tick_if_stale(self) -> None:
         last = workers.last_tick()
         stale = dt.timedelta(seconds=settings.TICK_STALE_AFTER)
         if last is None or clock.now() - last > stale:
             tick()
+
+
+def _give_up_dead_children(worker: WorkerIdentity, held: Iterable[Held]) -> None:
+    """A pool process that died takes its attempts with it; its parent, this worker, lives on."""
+    for each in held:
+        if _alive(each.pid):
+            continue
+        attempt = activities.find(each.id)
+        if attempt is not None and (attempt.owner_id, attempt.attempt) == (worker.id, each.attempt):
+            give_up(attempt, f"its process {each.pid} died")
 
 
 def _alive(pid: int) -> bool:
@@ -125,4 +137,3 @@ def _alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-

@@ -54,8 +54,6 @@ from aion_engine.runtime.attempts import AttemptContext, call
 
 log = logging.getLogger("aion.activities")
 
-Key = tuple[uuid.UUID, str]
-
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Job:
@@ -68,11 +66,6 @@ class Job:
     started: float = 0.0  # monotonic; 0 while it waits
     context: AttemptContext | None = None
 
-    @property
-    def key(self) -> Key:
-        """Which activity of which run this is."""
-        return self.run.id, self.activity.activity_id
-
 
 class LocalActivities:
     """Runs local activities for one loop; `wake` is called whenever an outcome is there."""
@@ -82,7 +75,7 @@ class LocalActivities:
         self._wake = wake
         self._size = threads
         self._threads: list[threading.Thread] = []
-        self._jobs: dict[Key, Job] = {}
+        self._jobs: dict[uuid.UUID, dict[str, Job]] = {}  # by run, then by activity id
         self._outcomes: deque[tuple[Job, ActivityOutcome]] = deque()
         self._retries: list[tuple[float, int, Job]] = []
         self._numbers = itertools.count()
@@ -95,15 +88,19 @@ class LocalActivities:
 
     # --- the loop's side ---
 
-    def submit(self, run: RunRow, wanted: Iterable[LocalActivity]) -> None:
-        """Run those of a run's pending local activities that are not on their way already."""
-        new = [
-            Job(run, activity, clock.now())
-            for activity in wanted
-            if (run.id, activity.activity_id) not in self._jobs
-        ]
-        for job in new:
-            self._jobs[job.key] = job
+    def submit(self, wanted: Iterable[tuple[RunRow, dict[str, LocalActivity]]]) -> None:
+        """Make it so that exactly the wanted local activities of these runs are on their way."""
+        now = clock.now()
+        new: list[Job] = []
+        for run, activities in wanted:
+            jobs = self._jobs.setdefault(run.id, {})
+            for activity_id, activity in activities.items():
+                if activity_id not in jobs:
+                    job = jobs[activity_id] = Job(run, activity, now)
+                    new.append(job)
+            if len(jobs) > len(activities):
+                for activity_id in [one for one in jobs if one not in activities]:
+                    _stop(jobs.pop(activity_id), "cancelled")
         self._put(new)
 
     def _put(self, jobs: list[Job]) -> None:
@@ -122,29 +119,24 @@ class LocalActivities:
 
     def take_outcomes(self) -> dict[uuid.UUID, list[ActivityOutcome]]:
         """Give the outcomes that are there, by run, in the order of their arrival."""
-        self._expire()
         found: dict[uuid.UUID, list[ActivityOutcome]] = defaultdict(list)
         while self._outcomes:
             job, outcome = self._outcomes.popleft()
-            if self._jobs.get(job.key) is job:
-                del self._jobs[job.key]
+            if self._is_current(job):
+                del self._jobs[job.run.id][job.activity.activity_id]
                 found[job.run.id].append(outcome)
         return found
 
+    def _is_current(self, job: Job) -> bool:
+        return self._jobs.get(job.run.id, {}).get(job.activity.activity_id) is job
+
     def forget(self, run_id: uuid.UUID) -> None:
         """Stop caring for a run's local activities: it closed, or another worker has it."""
-        for key in [key for key in self._jobs if key[0] == run_id]:
-            job = self._jobs.pop(key)
-            if job.context is not None:
-                job.context.stop("cancelled")
+        for job in self._jobs.pop(run_id, {}).values():
+            _stop(job, "cancelled")
 
-    def keep_only(self, run_id: uuid.UUID, wanted: Iterable[str]) -> None:
-        """Tell those that the workflow no longer waits for to stop."""
-        ids = set(wanted)
-        for key in [key for key in self._jobs if key[0] == run_id and key[1] not in ids]:
-            job = self._jobs.pop(key)
-            if job.context is not None:
-                job.context.stop("cancelled")
+    def _all_jobs(self) -> list[Job]:
+        return [job for jobs in list(self._jobs.values()) for job in list(jobs.values())]
 
     @property
     def busy(self) -> bool:
@@ -161,14 +153,18 @@ class LocalActivities:
         return len(self._outcomes)
 
     def release_due(self) -> float | None:
-        """Run retries that are due; give the seconds until the next thing to look at."""
+        """Run retries that are due and give up attempts that are over time.
+
+        Gives the seconds until the next such moment. Looks at every job, so call it when idle.
+        """
+        self._expire()
         now = time.monotonic()
         due = []
         while self._retries and self._retries[0][0] <= now:
             due.append(heapq.heappop(self._retries)[2])
-        self._put([job for job in due if self._jobs.get(job.key) is job])
+        self._put([job for job in due if self._is_current(job)])
         waits = [self._retries[0][0] - now] if self._retries else []
-        limits = (self._time_left(job, now) for job in list(self._jobs.values()))
+        limits = (self._time_left(job, now) for job in self._all_jobs())
         waits.extend(limit for limit in limits if limit is not None)
         return max(min(waits), 0.0) if waits else None
 
@@ -178,9 +174,8 @@ class LocalActivities:
             self._stopping = True
             self._queue.clear()
             self._lock.notify_all()
-        for job in list(self._jobs.values()):
-            if job.context is not None:
-                job.context.stop("shutdown")
+        for job in self._all_jobs():
+            _stop(job, "shutdown")
         until = time.monotonic() + timeout
         for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0))
@@ -195,14 +190,12 @@ class LocalActivities:
 
     def _expire(self) -> None:
         now = time.monotonic()
-        for job in list(self._jobs.values()):
+        for job in self._all_jobs():
             left = self._time_left(job, now)
             if left is not None and left <= 0:
-                job.started = 0.0
-                if job.context is not None:
-                    job.context.stop("timed out")
-                fresh = dataclasses.replace(job, context=None)
-                self._jobs[job.key] = fresh
+                _stop(job, "timed out")
+                fresh = dataclasses.replace(job, context=None, started=0.0)
+                self._jobs[job.run.id][job.activity.activity_id] = fresh
                 error = AionTimeoutError(
                     f"Local activity {job.activity.activity_type} passed its start_to_close timeout",
                     kind="start_to_close",
@@ -225,7 +218,9 @@ class LocalActivities:
                 try:
                     self._run(job)
                 except Exception:
-                    log.exception("Local activity %s: the engine failed", job.activity.activity_type)
+                    log.exception(
+                        "Local activity %s: the engine failed", job.activity.activity_type
+                    )
                 finally:
                     with self._lock:
                         self._busy -= 1
@@ -271,7 +266,7 @@ class LocalActivities:
             outcome = self._completed(activity, job)
             owners.check(job.run.id, self._worker_id)
             mailbox.post([mailbox.message(job.run.id, outcome)], now=clock.now())
-        self._jobs.pop(job.key, None)
+        self._jobs.get(job.run.id, {}).pop(job.activity.activity_id, None)
         self._wake()
 
     def _put_outcome(self, job: Job, outcome: ActivityOutcome) -> None:
@@ -296,6 +291,11 @@ class LocalActivities:
     def _fits(self, job: Job, delay: dt.timedelta) -> bool:
         limit = job.activity.options.schedule_to_close_timeout
         return limit is None or clock.now() + delay < job.scheduled_at + limit
+
+
+def _stop(job: Job, reason: str) -> None:
+    if job.context is not None:
+        job.context.stop(reason)
 
 
 def _ids(job: Job) -> dict[str, Any]:
@@ -323,4 +323,3 @@ def _info(job: Job) -> ActivityInfo:
         start_to_close_timeout=options.start_to_close_timeout,
         retry=options.retry,
     )
-

@@ -31,7 +31,8 @@ def ensure_tick(using: str = "default", **_: Any) -> None:
         defaults={
             "task": TICK_TASK,
             "interval": every,
-            "expire_seconds": 5 * seconds,  # a queue that was blocked does not tick for each lost second
+            "expire_seconds": 5
+            * seconds,  # a queue that was blocked does not tick for each lost second
             "description": "Looks at deadlines, dead workers and unclaimed work of Aion.",
         },
     )

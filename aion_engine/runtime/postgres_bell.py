@@ -46,7 +46,8 @@ class PostgresBell(PollingBell):
         try:
             with connection().cursor() as cursor:
                 cursor.execute(
-                    "SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic", [_CHANNEL, topics]
+                    "SELECT pg_notify(%s, topic) FROM unnest(%s::text[]) AS topic",
+                    [_CHANNEL, topics],
                 )
         except DatabaseError as error:
             self._complaints.log(error)

@@ -5,7 +5,13 @@ from __future__ import annotations
 import uuid
 
 from aion.authoring.registry import registry
-from aion.core.errors import NonDeterminismError, QueryError, UnknownType
+from aion.core.errors import (
+    HistoryError,
+    NonDeterminismError,
+    QueryError,
+    UnknownType,
+    WorkflowCodeError,
+)
 from aion.core.events import WorkflowStarted
 from aion.store import histories
 from aion_engine.replay import guards
@@ -38,6 +44,6 @@ class ReplayQuerier:
         try:
             definition = registry.workflow(first.workflow_type)
             instance, _ = replay(definition, str(run_id), history, partial=True)
-        except (UnknownType, NonDeterminismError) as error:
+        except (UnknownType, NonDeterminismError, WorkflowCodeError, HistoryError) as error:
             raise QueryError(f"Query {name!r} cannot be answered: {error}", query=name) from error
         return instance

@@ -1,4 +1,14 @@
-"""A bell that rings through Redis: one message wakes every loop, or those who wait for a run."""
+"""A bell that rings through Redis: one message wakes every loop, or those who wait for a run.
+
+Theory of operation
+-------------------
+Each process has one subscription, held by one thread that starts with the first waiter. That thread alone
+connects and reads; when the connection breaks it makes a new one, subscribes to all that is waited for, and
+rings every waiter, because rings may have been missed. Others only add topics to a subscription that stands.
+
+A ring must never hold up the turn loop. After a failure the bell is silent for a moment instead of trying
+again for each ring, and rings within its own process only. A forked child begins anew.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +17,23 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from aion.conf import settings
 from aion_engine.runtime.bells import LOOPS, Complaints, LocalWaiter, PollingBell
 
-_PREFIX = "aion:bell:"
+_PREFIX: Final = "aion:bell:"
+_SILENCE: Final = 1.0  # seconds without publishing after a failure
+_RECONNECT: Final = 0.5  # seconds between two attempts to listen
+_ERRORS: Final = (redis.RedisError, OSError)
 
 
 class RedisBell(PollingBell):
-    """Publishes rings, and hears those of all processes through one subscription.
-
-    The subscription lives in a thread that starts with the first waiter and reconnects by itself; after a
-    reconnect every waiter is woken, because rings may have been missed. Forked children begin anew.
-    """
+    """Publishes rings, and hears those of all processes through one subscription."""
 
     listens = True
 
@@ -33,11 +44,11 @@ class RedisBell(PollingBell):
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._client = redis.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=1, socket_timeout=1, health_check_interval=15
-        )
-        self._subscription: Any = None
-        self._confirmations: dict[str, threading.Event] = {}
+        # One retry, at once: for a pooled connection that broke while nobody used it.
+        self._client = _connect(socket_timeout=1, retry=Retry(NoBackoff(), 1))
+        self._silent_until = 0.0
+        self._subscription: Any = None  # None while it is broken
+        self._confirmed: dict[str, threading.Event] = {}
         self._thread: threading.Thread | None = None
 
     def _after_fork(self) -> None:
@@ -58,73 +69,85 @@ class RedisBell(PollingBell):
 
     def _publish(self, topics: list[str]) -> None:
         self._after_fork()
-        try:
-            if len(topics) == 1:
-                self._client.publish(_PREFIX + topics[0], b"")
-            elif topics:
+        if time.monotonic() >= self._silent_until:
+            try:
                 pipeline = self._client.pipeline(transaction=False)
                 for topic in topics:
                     pipeline.publish(_PREFIX + topic, b"")
                 pipeline.execute()
-        except (redis.RedisError, OSError) as error:
-            self._complaints.log(error)
-            for topic in topics:
-                self._ring(topic)
+            except _ERRORS as error:
+                self._complaints.log(error)
+                self._silent_until = time.monotonic() + _SILENCE
+            else:
+                return
+        for topic in topics:
+            self._ring(topic)
 
     # --- listening ---
 
     def _join(self, topic: str) -> LocalWaiter:
         self._after_fork()
         waiter = super()._join(topic)
-        try:
-            self._listen(topic)
-        except (redis.RedisError, OSError) as error:
-            self._complaints.log(error)
-        return waiter
-
-    def _listen(self, topic: str) -> None:
         with self._lock:
-            if self._subscription is None:
-                listener = redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=1)
-                self._subscription = listener.pubsub(ignore_subscribe_messages=False)
-            confirmed = self._confirmations.setdefault(topic, threading.Event())
-            self._subscription.subscribe(_PREFIX + topic)
+            confirmed = self._confirmed.setdefault(topic, threading.Event())
             if self._thread is None:
                 self._thread = threading.Thread(target=self._hear, name="aion-bell", daemon=True)
                 self._thread.start()
+            elif self._subscription is not None:
+                self._tell(self._subscription.subscribe, topic)
         # The subscription must be in force before the caller looks at the row.
-        confirmed.wait(1)
+        if time.monotonic() >= self._silent_until:
+            confirmed.wait(1)
+        return waiter
 
     def _leave(self, topic: str, waiter: LocalWaiter) -> bool:
         last = super()._leave(topic, waiter)
-        if last and self._subscription is not None:
+        if last:
             with self._lock:
-                self._confirmations.pop(topic, None)
-                try:
-                    self._subscription.unsubscribe(_PREFIX + topic)
-                except (redis.RedisError, OSError) as error:
-                    self._complaints.log(error)
+                self._confirmed.pop(topic, None)
+                if self._subscription is not None:
+                    self._tell(self._subscription.unsubscribe, topic)
         return last
+
+    def _tell(self, action: Any, topic: str) -> None:
+        try:
+            action(_PREFIX + topic)
+        except _ERRORS as error:
+            self._complaints.log(error)
 
     def _hear(self) -> None:
         while True:
             try:
-                message = self._subscription.get_message(timeout=5)
-            except (redis.RedisError, OSError, ValueError, AttributeError) as error:
+                with _connect(socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
+                    self._listen(client.pubsub())
+            except Exception as error:  # noqa: BLE001  # whatever it is, this thread must go on listening
                 self._complaints.log(error)
-                time.sleep(0.5)
-                self._ring_all()
-                continue
-            if message is None:
-                continue
-            topic = message["channel"].decode().removeprefix(_PREFIX)
-            match message["type"]:
-                case "subscribe":
-                    if topic in self._confirmations:
-                        self._confirmations[topic].set()
-                case "message":
-                    self._ring(topic)
+                self._silent_until = time.monotonic() + _SILENCE
+                with self._lock:
+                    self._subscription = None
+                time.sleep(_RECONNECT)
 
-    def _ring_all(self) -> None:
-        for topic in list(self._waiters):
+    def _listen(self, subscription: Any) -> None:
+        with self._lock:
+            topics = list(self._waiters) or [LOOPS]
+            subscription.subscribe(*(_PREFIX + topic for topic in topics))
+            self._subscription = subscription
+        for topic in topics:
             self._ring(topic)
+        while True:
+            message = subscription.get_message(timeout=5)
+            if message is not None:
+                self._heard(message["type"], message["channel"].decode().removeprefix(_PREFIX))
+
+    def _heard(self, kind: str, topic: str) -> None:
+        if kind == "message":
+            self._ring(topic)
+        elif kind == "subscribe" and topic in self._confirmed:
+            self._confirmed[topic].set()
+
+
+def _connect(**options: Any) -> redis.Redis:
+    client: redis.Redis = redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=1, health_check_interval=15, **options
+    )
+    return client

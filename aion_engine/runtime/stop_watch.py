@@ -1,4 +1,4 @@
-"""Tells the attempts of a forked pool process to stop: one thread, one query for all of them."""
+"""Tells running attempts to stop: those that were cancelled, paused or taken away, and all at a shutdown."""
 
 from __future__ import annotations
 
@@ -6,45 +6,50 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import Final
 
-from django.db import Error as DatabaseError
-from django.db import connections
-
-from aion.conf import settings
-from aion.store import activities
-from aion.store.workers import WorkerIdentity
+from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
 
 log = logging.getLogger("aion.activities")
 
-_LOOK = 0.5
+LOOK: Final = 0.5  # seconds between two looks
 
 
-def start(worker: WorkerIdentity, running: Callable[[], Iterable[Running]]) -> None:
-    """Begin to watch in a daemon thread."""
+def tell(running: Iterable[Running], notice: Notice) -> None:
+    """Compare attempts with what their rows say. Those begun after that look wait for the next."""
+    for item in running:
+        if item.begun >= notice.looked_at:
+            continue
+        number, reason = notice.held.get(item.attempt.id.hex, (0, ""))
+        if number != item.attempt.attempt:
+            reason = "lost"
+        if reason:
+            item.context.stop(reason)
+
+
+def tell_shutdown(running: Iterable[Running]) -> None:
+    """Tell all of them that the worker shuts down."""
+    for item in running:
+        item.context.stop("shutdown")
+
+
+def start(board: Board, running: Callable[[], Iterable[Running]]) -> None:
+    """Begin to read the board of this pool process's parent, in a daemon thread."""
     thread = threading.Thread(
-        target=_watch, args=(worker, running), name="aion-child-watch", daemon=True
+        target=_watch, args=(board, running), name="aion-child-watch", daemon=True
     )
     thread.start()
 
 
-def _watch(worker: WorkerIdentity, running: Callable[[], Iterable[Running]]) -> None:
+def _watch(board: Board, running: Callable[[], Iterable[Running]]) -> None:
     while True:
-        time.sleep(_LOOK)
+        time.sleep(LOOK / 2)
         try:
-            tell(worker, running())
-        except DatabaseError as error:
-            log.warning("Attempts cannot be watched: %s", error)
-            connections[settings.DATABASE].close()
+            notice = board.read()
+            if notice is not None:
+                tell(running(), notice)
+            if board.stopping:
+                tell_shutdown(running())
         except Exception:
-            log.exception("Attempts cannot be watched")
-
-
-def tell(worker: WorkerIdentity, running: Iterable[Running]) -> None:
-    """Tell those attempts to stop that were cancelled, paused or taken away."""
-    by_id = {item.attempt.id: item for item in running}
-    if not by_id:
-        return
-    asked = [(task_id, item.attempt.attempt) for task_id, item in by_id.items()]
-    for task_id, reason in activities.stop_reasons(worker.id, asked).items():
-        by_id[task_id].context.stop(reason)
+            log.exception("The attempts of this process cannot be watched")

@@ -19,7 +19,7 @@ from aion.operations.bell import the_bell
 from aion.operations.clock import clock
 from aion.store import activities, holds, workers
 from aion.store.dialects import atomic
-from aion_engine.runtime.giving_up import give_up
+from aion_engine.runtime.giving_up import give_back
 
 log = logging.getLogger("aion.tick")
 
@@ -61,11 +61,10 @@ def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
     if not dead:
         return
     log.warning("Giving back the leases of %d dead workers", len(dead))
+    back = give_back(dead, "its worker is dead", now=now)
     report.dead_workers += len(dead)
-    report.runs_given_back += len(workers.give_back_runs(dead, now=now))
-    for attempt in activities.owned_by(dead, limit=_MOST):
-        report.attempts_given_up += give_up(attempt, "its worker is dead")
-    workers.forget(dead)
+    report.runs_given_back += back.runs
+    report.attempts_given_up += back.attempts
 
 
 def _time_out(report: TickReport, now: dt.datetime) -> None:

@@ -31,7 +31,7 @@ from aion.core.events import ActivityOutcome
 from aion.core.ports import Dispatcher
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import claims, owners
+from aion.store import claims, owners, sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.local_activities import LocalActivities
 from aion_engine.runtime.turns import Batch, Turns
@@ -40,6 +40,7 @@ log = logging.getLogger("aion.loop")
 
 _GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
 _MOST_GRACE: Final = 0.01
+_LOOK: Final = 0.1
 _FIRST_PAUSE: Final = 0.1
 _LAST_PAUSE: Final = 5.0
 
@@ -60,6 +61,7 @@ class TurnLoop:
         self._outcomes: dict[uuid.UUID, list[ActivityOutcome]] = defaultdict(list)
         self._stopping = threading.Event()
         self._pause = _FIRST_PAUSE
+        self._next_look = 0.0
 
     def _ring_self(self) -> None:
         self._waiter.ring()
@@ -68,6 +70,7 @@ class TurnLoop:
 
     def run(self) -> None:
         """Take turns until `stop` is called; then give the leases back."""
+        sessions.tune(connections[settings.DATABASE])
         try:
             while not self._stopping.is_set():
                 self._guarded_step()
@@ -113,12 +116,19 @@ class TurnLoop:
 
     def step(self) -> bool:
         """Take one batch; tell whether there was anything to do."""
+        self._look_at_clock()
         self._gather()
         self._collect()
         batch = self.turns.take(self._outcomes)
         self._drop_lost(batch)
         self._hand_over(batch)
         return bool(batch.turns or batch.left or batch.seen)
+
+    def _look_at_clock(self) -> None:
+        """Let retries and timeouts of local activities come to their right in a busy loop too."""
+        if self.local.busy and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK
+            self.local.release_due()
 
     def _gather(self) -> None:
         """Wait while more local outcomes keep coming, a moment at a time."""
@@ -145,16 +155,14 @@ class TurnLoop:
 
     def _hand_over(self, batch: Batch) -> None:
         """Do what follows the commit. None of it is needed for correctness."""
-        for one, instance in batch.locals:
-            wanted = instance.local_activities
-            self.local.keep_only(one.run.id, wanted)
-            self.local.submit(one.run, wanted.values())
+        if batch.locals:
+            self.local.submit((one.run, item.local_activities) for one, item in batch.locals)
         for run_id in batch.closed:
             self.local.forget(run_id)
         if batch.handovers:
             self._dispatcher.publish(batch.handovers)
-        if batch.closed:
-            self._bell.ring_closed(batch.closed)
+        if batch.closed or batch.answered:
+            self._bell.ring_closed([*batch.closed, *batch.answered])
         if batch.posted:
             self._bell.ring_loops()
 

@@ -24,6 +24,9 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
 
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition
@@ -35,19 +38,23 @@ from aion.core.events import (
     TimerFired,
     WorkflowFailed,
     WorkflowStarted,
+    WorkflowTerminated,
 )
-from aion.core.failures import failure_from
+from aion.core.failures import Failure, encode_failure, failure_from
 from aion.core.history import Recorded, decode_event
 from aion.core.ports import Handover
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
-from aion.store import claims, histories, mailbox, runs, turns
+from aion.store import claims, histories, mailbox, runs, sessions, turns, updates
 from aion.store.dialects import atomic
+from aion.store.outgoing import TERMINATE, refusal
 from aion.store.rows import Claimed
 from aion.store.turns import TurnWrites
+from aion.store.updates import UpdateAnswer
 from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import replay
+from aion_engine.replay.updates import UpdateRequest
 from aion_engine.replay.watchdog import Watchdog
 from aion_engine.runtime import effects
 from aion_engine.runtime.cache import InstanceCache
@@ -68,6 +75,9 @@ class Batch:
     seen: set[uuid.UUID] = dataclasses.field(default_factory=set)  # runs whose outcomes are folded
     handovers: list[Handover] = dataclasses.field(default_factory=list)
     closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    answered: list[uuid.UUID] = dataclasses.field(
+        default_factory=list
+    )  # runs with updates to answer
     posted: bool = False  # messages went to mailboxes, maybe to these very runs
     timers: list[dt.datetime] = dataclasses.field(default_factory=list)
     locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
@@ -89,7 +99,7 @@ class Turns:
         batch = Batch()
         touched: list[uuid.UUID] = []
         try:
-            with atomic():
+            with atomic(), sessions.pipelined():
                 self._take(batch, outcomes, touched)
         except BaseException:
             for run_id in touched:
@@ -132,7 +142,14 @@ class Turns:
         batch.turns = len(writes.runs)
         batch.events = sum(len(new.events) for new in writes.events)
         batch.closed = writes.closed
-        batch.posted = bool(writes.messages_out or writes.activities_cancelled)
+        batch.answered = [one.run_id for one in writes.updates]
+        batch.posted = bool(
+            writes.messages_out
+            or writes.activities_cancelled
+            or writes.new_runs
+            or writes.outgoing
+            or writes.parents_closed
+        )
         batch.timers = [timer.fire_at for timer in writes.timers]
         closed = set(writes.closed)
         batch.handovers = [
@@ -152,22 +169,41 @@ class Turns:
     ) -> None:
         run = one.run
         if run.closed:
-            _consume(one, writes)
+            _refuse_late(one, writes)
+            return
+        reason = _termination(one)
+        if reason is not None:
+            self._terminate(one, reason, writes, now)
             return
         if run.status == RunStatus.PAUSED or (run.held_until and run.held_until > now):
             writes.parked.append(run.id)
             writes.messages_out.extend(mailbox.message(run.id, event) for event in local)
             self.cache.drop(run.id)
             return
+        refused: list[tuple[str, Failure]] = []
         try:
             with self._watchdog.watch(f"run {run.id} of {run.workflow_type}"):
-                instance, gained = self._fold(one, history, local, now)
-        except BaseException as error:
+                instance, gained = self._fold(one, history, local, now, refused)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(one, error, writes, now)
             return
         owner_id = self.worker_id if instance.local_activities else None
-        update = effects.add_turn(run, gained, owner_id=owner_id, writes=writes)
+        update = effects.add_turn(
+            run,
+            gained,
+            owner_id=owner_id,
+            writes=writes,
+            started=instance.context.started,
+            unread=tuple(instance.messages.unhandled),
+        )
         _consume(one, writes)
+        writes.updates.extend(
+            UpdateAnswer(run.id, update_id, "refused", None, encode_failure(failure).decode())
+            for update_id, failure in refused
+        )
+        _add_attributes(run.id, instance, writes)
+        if update.closed_at is not None and instance.updates.open:
+            writes.updates_abandoned.append(run.id)
         if update.closed_at is None:
             self.cache.put(run.id, instance, run.history_bytes + 200 * len(gained))
             if instance.local_activities:
@@ -181,18 +217,20 @@ class Turns:
         history: list[Recorded] | None,
         local: Sequence[ActivityOutcome],
         now: dt.datetime,
+        refused: list[tuple[str, Failure]],
     ) -> tuple[Instance, list[Recorded]]:
-        arrivals, begins, deadline = _arrivals(one, local)
+        arrivals, deadline = _arrivals(one, local)
         instance = self.cache.get(one.run.id, one.run.head_seq)
         start = None
         if instance is None:
             definition = _runnable(registry.workflow(one.run.workflow_type))
-            if begins and history and isinstance(history[-1].event, WorkflowStarted):
+            if history and isinstance(history[-1].event, WorkflowStarted):
+                # Nothing is folded yet, or the fold of the start left nothing behind: begin (again).
                 instance, start = Instance(definition, str(one.run.id)), history[-1]
             else:
                 instance, _ = replay(definition, str(one.run.id), history or [])
         try:
-            gained = advance(instance, arrivals, at=now, start=start)
+            gained = advance(instance, arrivals, at=now, start=start, refused=refused)
         except BaseException:
             self.cache.drop(one.run.id)
             instance.close()
@@ -200,6 +238,13 @@ class Turns:
         if deadline and instance.terminal is None:
             gained.append(effects.timed_out(one.run, gained, deadline, now))
         return instance, gained
+
+    def _terminate(self, one: Claimed, reason: str, writes: TurnWrites, now: dt.datetime) -> None:
+        self.cache.drop(one.run.id)
+        gained = [effects.closing(one.run, [], WorkflowTerminated(reason=reason), now)]
+        effects.add_turn(one.run, gained, owner_id=None, writes=writes)
+        writes.updates_abandoned.append(one.run.id)
+        _consume(one, writes)
 
     def _failed(
         self, one: Claimed, error: BaseException, writes: TurnWrites, now: dt.datetime
@@ -237,28 +282,70 @@ def _consume(one: Claimed, writes: TurnWrites) -> None:
     writes.timers_done.extend(timer.id for timer in one.timers)
 
 
+def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -> None:
+    """Write search attributes and memo where the code has changed them."""
+    attributes = instance.context.attributes
+    if attributes.changed:
+        attributes.changed = False
+        searched = msgspec.json.encode(attributes.search_attributes).decode()
+        memo = msgspec.json.encode(attributes.memo).decode()
+        writes.attributes.append((run_id, searched, memo))
+
+
+def _termination(one: Claimed) -> str | None:
+    """Give the reason of a message that ends the run without running its code."""
+    for message in one.messages:
+        if message.kind == TERMINATE:
+            return str(msgspec.json.decode(message.body).get("reason", ""))
+    return None
+
+
+def _refuse_late(one: Claimed, writes: TurnWrites) -> None:
+    """Drop what reached a closed run, and tell other runs that their message was not taken.
+
+    A run that continued as new hands such messages to its successor.
+    """
+    _consume(one, writes)
+    for message in one.messages:
+        if message.kind not in ("SignalReceived", "CancelRequested"):
+            continue
+        event: Any = decode_event(message.kind, message.body)
+        if one.run.status == RunStatus.CONTINUED_AS_NEW:
+            successor = runs.successor(one.run.id)
+            if successor is not None:
+                writes.messages_out.append((successor.id, message.kind, message.body))
+                continue
+        if event.sender_run_id:
+            sender = uuid.UUID(event.sender_run_id)
+            writes.messages_out.append(
+                refusal(sender, event.sender_request_id, one.run.workflow_id)
+            )
+
+
+_read_update = msgspec.json.Decoder(UpdateRequest).decode
+
+
 def _arrivals(
     one: Claimed, local: Sequence[ActivityOutcome]
-) -> tuple[list[Event], bool, str | None]:
-    """Give what is to be folded, in order; whether the run begins; and which deadline has passed."""
-    arrivals: list[Event] = []
-    begins = False
-    deadline = None
-    for message in one.messages:
-        if message.kind == mailbox.START:
-            begins = True
-        elif message.kind != mailbox.WAKE:
-            arrivals.append(decode_event(message.kind, message.body))
+) -> tuple[list[Event | UpdateRequest], str | None]:
+    """Give what is to be folded, in order, and which deadline has passed."""
+    arrivals: list[Event | UpdateRequest] = [
+        _read_update(message.body)
+        if message.kind == updates.KIND
+        else decode_event(message.kind, message.body)
+        for message in one.messages
+        if message.kind not in (mailbox.START, mailbox.WAKE)
+    ]
     arrivals.extend(local)
+    deadline = None
     for timer in one.timers:
         match timer.timer_id:
             case runs.START_TIMER:
-                begins = True
+                pass  # the claim alone makes the run begin
             case runs.RUN_DEADLINE:
                 deadline = deadline or "run"
             case runs.EXECUTION_DEADLINE:
                 deadline = "execution"
             case _:
                 arrivals.append(TimerFired(timer_id=timer.timer_id))
-    return arrivals, begins, deadline
-
+    return arrivals, deadline

@@ -7,8 +7,7 @@ import threading
 
 from aion.conf import settings
 from aion.core.payloads import Limits, set_default_limits
-from aion.operations.clock import clock
-from aion.store import holds
+from aion_engine.runtime import starting
 from aion_engine.runtime.activity_pool import ActivityPool
 from aion_engine.runtime.identity import new_worker
 from aion_engine.runtime.keeper import Keeper
@@ -21,14 +20,16 @@ class Worker:
     """A turn loop, a pool of activity threads and a keeper, with one identity."""
 
     def __init__(
-        self, *, turns: bool = True, activity_threads: int | None = None, queues: tuple[str, ...] = ()
+        self,
+        *,
+        turns: bool = True,
+        activity_threads: int | None = None,
+        queues: tuple[str, ...] = (),
     ) -> None:
         self.identity = new_worker("aion", queues)
         threads = settings.ACTIVITY_THREADS if activity_threads is None else activity_threads
         self.loop = TurnLoop(self.identity.id) if turns else None
-        self.pool = (
-            ActivityPool(self.identity, threads=threads, queues=queues) if threads else None
-        )
+        self.pool = ActivityPool(self.identity, threads=threads, queues=queues) if threads else None
         running = self.pool.running if self.pool is not None else tuple
         self._keeper = Keeper(self.identity, running=running)
         self._stopped = threading.Event()
@@ -37,8 +38,7 @@ class Worker:
         """Work until `stop` is called, in the calling thread."""
         set_default_limits(Limits(warn=settings.PAYLOAD_WARN, refuse=settings.PAYLOAD_REFUSE))
         self._keeper.start()
-        # A worker that begins may bring the code that held runs wait for.
-        holds.release(now=clock.now(), only_due=False)
+        starting.release_held_runs()
         if self.pool is not None:
             self.pool.start()
         log.info("Worker %s is ready", self.identity.name)

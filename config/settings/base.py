@@ -92,4 +92,8 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {
 }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 
-AION: dict[str, Any] = {}
+AION: dict[str, Any] = {
+    # Seconds of silence after which a worker counts as dead and its work goes to others. Shorter
+    # recovers sooner; a worker that pauses for longer than this is wrongly given up.
+    "LEASE": float(os.environ.get("AION_LEASE") or 15),
+}

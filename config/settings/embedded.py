@@ -1,13 +1,19 @@
 """One machine, no servers: SQLite, no broker, `manage.py aion_worker` and `runserver`.
 
-For development and for small installations that set their own SECRET_KEY and DEBUG.
+For development and for small installations that set their own SECRET_KEY and AION_DEBUG=0.
+What may be set in the environment:
+
+SECRET_KEY        a fixed, public one unless given
+AION_DEBUG        Django's DEBUG; 1 unless given
+AION_SQLITE_PATH  the database file; var/aion.sqlite3 unless given
+AION_LEASE        after how many seconds of silence a worker is dead; 15 unless given
 """
 
 import os
 from pathlib import Path
 
 from config.settings.base import *
-from config.settings.base import VAR_DIR
+from config.settings.base import AION, VAR_DIR
 from config.settings.databases import sqlite_database
 
 DEBUG = os.environ.get("AION_DEBUG", "1") == "1"
@@ -25,6 +31,9 @@ DATABASES = {"default": sqlite_database(_path, synchronous="FULL")}
 CELERY_BROKER_URL = "memory://"
 
 AION = {
+    **AION,
     "DISPATCHER": "aion_engine.runtime.dispatch.DatabaseDispatcher",
     "BELL": "aion_engine.runtime.bells.PollingBell",
+    # There is no beat to wait for: the worker looks at timeouts and dead workers by itself.
+    "TICK_STALE_AFTER": 1,
 }

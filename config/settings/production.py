@@ -6,6 +6,7 @@ AION_REDIS_URL        the bell; redis://127.0.0.1:6379/0 unless given
 CELERY_BROKER_URL     the broker; AION_REDIS_URL unless given
 ALLOWED_HOSTS         host names, separated by commas
 CSRF_TRUSTED_ORIGINS  origins with their scheme, separated by commas
+AION_LEASE            after how many seconds of silence a worker is dead; 15 unless given
 AION_DEMO             1 for a throw-away installation on this machine: a fixed key, plain HTTP
 """
 
@@ -14,6 +15,7 @@ import os
 from django.core.exceptions import ImproperlyConfigured
 
 from config.settings.base import *
+from config.settings.base import AION
 from config.settings.databases import postgresql_database
 
 DEMO = os.environ.get("AION_DEMO") == "1"
@@ -73,6 +75,7 @@ CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL") or REDIS_URL
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 2}
 
 AION = {
+    **AION,
     "DISPATCHER": "aion_engine.runtime.dispatch.CeleryDispatcher",
     "BELL": "aion_engine.runtime.bells.RedisBell",
     "REDIS_URL": REDIS_URL,

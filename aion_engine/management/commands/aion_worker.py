@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -34,8 +36,29 @@ class Command(BaseCommand):
             activity_threads=options["activities"],
             queues=tuple(options["queue"]),
         )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
         if options["verbosity"]:
             self.stdout.write(f"{worker.identity.name} is working; stop it with Ctrl-C")
-        worker.run()
+        _run_until_signalled(worker)
+
+
+def _run_until_signalled(worker: Worker) -> None:
+    """Work in a thread and wait here for a signal, or for the end of the work.
+
+    A signal handler may interrupt this thread while it holds any lock, so ours takes none: it writes to a
+    pipe. `Worker.stop` sets events, and must not be called from a handler in the thread that waits for them.
+    """
+    reader, writer = os.pipe()
+
+    def run() -> None:
+        try:
+            worker.run()
+        finally:
+            os.write(writer, b".")
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os.write(writer, b"."))
+    thread = threading.Thread(target=run, name="aion-worker")
+    thread.start()
+    os.read(reader, 1)
+    worker.stop()
+    thread.join()

@@ -1,0 +1,61 @@
+"""How a child workflow is started, and what becomes of it when its parent closes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from aion.core.retry import RetryPolicy
+
+
+class ParentClosePolicy(StrEnum):
+    """What happens to an open child when its parent closes."""
+
+    TERMINATE = "terminate"
+    ABANDON = "abandon"
+    REQUEST_CANCEL = "request_cancel"
+
+
+class ChildCancellationType(StrEnum):
+    """What cancelling an awaited child does.
+
+    `WAIT` asks it to cancel and waits for its end. `TRY` asks it and stops waiting at once. `ABANDON` stops
+    waiting and lets it run.
+    """
+
+    WAIT = "wait"
+    TRY = "try"
+    ABANDON = "abandon"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ChildOptions:
+    """Options of a child. `id` defaults to one derived from the parent's run; the queue to the parent's."""
+
+    id: str = ""
+    task_queue: str = ""
+    run_timeout: timedelta | None = None
+    execution_timeout: timedelta | None = None
+    retry: RetryPolicy | None = None
+    parent_close_policy: ParentClosePolicy = ParentClosePolicy.TERMINATE
+    cancellation_type: ChildCancellationType = ChildCancellationType.WAIT
+    memo: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    search_attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("run_timeout", "execution_timeout"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if not isinstance(value, timedelta):
+                raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}")
+            if value <= timedelta(0):
+                raise ValueError(f"{name} must be positive, not {value}")
+        for name, kind in (
+            ("parent_close_policy", ParentClosePolicy),
+            ("cancellation_type", ChildCancellationType),
+        ):
+            object.__setattr__(self, name, kind(getattr(self, name)))

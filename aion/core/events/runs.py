@@ -1,0 +1,133 @@
+"""The life of a run, and the data shown with it."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from aion.core.events.base import (
+    BEHAVIOUR_VERSION,
+    EMPTY_OBJECT,
+    NULL,
+    Arrival,
+    CommandEvent,
+    Event,
+    Payload,
+)
+from aion.core.failures import Failure
+from aion.core.retry import RetryPolicy
+
+
+class WorkflowStarted(Arrival, frozen=True, kw_only=True):
+    """The first event of a run. `seed` feeds random numbers and ids; it outlives a reset."""
+
+    workflow_id: str
+    workflow_type: str
+    task_queue: str = "default"
+    input: Payload = EMPTY_OBJECT
+    definition_hash: str = ""
+    behaviour_version: int = BEHAVIOUR_VERSION
+    seed: str = ""
+    attempt: int = 1
+    parent_run_id: str | None = None
+    parent_workflow_id: str | None = None
+    root_run_id: str | None = None
+    root_workflow_id: str | None = None
+    continued_from_run_id: str | None = None
+    run_timeout: dt.timedelta | None = None
+    execution_timeout: dt.timedelta | None = None
+    execution_deadline_at: dt.datetime | None = None
+    start_delay: dt.timedelta | None = None
+    retry: RetryPolicy | None = None
+    cron: str = ""
+    last_result: Payload | None = None
+    last_failure: Failure | None = None
+    memo: Payload = EMPTY_OBJECT
+    search_attributes: Payload = EMPTY_OBJECT
+    headers: dict[str, str] = {}
+    request_id: str = ""
+
+
+class WorkflowCompleted(CommandEvent, frozen=True, kw_only=True):
+    """The workflow returned."""
+
+    result: Payload = NULL
+
+
+class WorkflowFailed(CommandEvent, frozen=True, kw_only=True):
+    """An exception left the workflow code. With a retry policy, a successor may try again."""
+
+    failure: Failure
+    successor_run_id: str = ""
+
+
+class WorkflowCancelled(CommandEvent, frozen=True, kw_only=True):
+    """The workflow ended by letting a requested cancel through."""
+
+    reason: str = ""
+
+
+class WorkflowContinuedAsNew(CommandEvent, frozen=True, kw_only=True):
+    """The workflow ended and goes on as a new run of the same workflow id."""
+
+    successor_run_id: str
+    workflow_type: str = ""
+    input: Payload = EMPTY_OBJECT
+    task_queue: str = ""
+    run_timeout: dt.timedelta | None = None
+    memo: Payload | None = None  # None carries the run's own over
+    search_attributes: Payload | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The successor's type."""
+        return (self.workflow_type,)
+
+
+class WorkflowTerminated(Event, frozen=True, kw_only=True):
+    """An operator (or a policy) ended the run without running its code."""
+
+    reason: str = ""
+
+
+class WorkflowTimedOut(Event, frozen=True, kw_only=True):
+    """The run's deadline passed. `kind` is `run` or `execution`."""
+
+    kind: str = "run"
+
+
+class WorkflowReopened(Event, frozen=True, kw_only=True):
+    """A closed run was opened again; history goes on from before its failure."""
+
+    reason: str = ""
+
+
+class WorkflowPaused(Event, frozen=True, kw_only=True):
+    """An operator paused the run."""
+
+    reason: str = ""
+
+
+class WorkflowResumed(Event, frozen=True, kw_only=True):
+    """An operator resumed the run."""
+
+    reason: str = ""
+
+
+class CancelRequested(Arrival, frozen=True, kw_only=True):
+    """Somebody asked the run to cancel itself."""
+
+    reason: str = ""
+    sender_run_id: str = ""
+    sender_request_id: str = ""
+
+
+class SearchAttributesUpdated(CommandEvent, frozen=True, kw_only=True):
+    """The workflow changed search attributes; null unsets one."""
+
+    attributes: Payload = EMPTY_OBJECT
+
+
+class MemoUpdated(CommandEvent, frozen=True, kw_only=True):
+    """The workflow changed its memo; null unsets an entry."""
+
+    memo: Payload = EMPTY_OBJECT

@@ -1,0 +1,103 @@
+"""Checks what callers give, before anything is written: an error names the field."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from aion.core.errors import InvalidArgument
+
+_LONGEST_NAME: Final = 255  # characters, as the columns hold them
+_LONGEST_DURATION: Final = dt.timedelta(
+    days=36_500
+)  # well inside what times and intervals can hold
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def check_text(field: str, value: object, *, most: int | None = _LONGEST_NAME) -> None:
+    """Refuse what is no text that both databases store: `most` characters, valid Unicode.
+
+    Raises:
+        InvalidArgument: it is not usable.
+    """
+    if not isinstance(value, str):
+        raise InvalidArgument(f"{field} must be a str, not {type(value).__name__}", field=field)
+    if most is not None and len(value) > most:
+        raise InvalidArgument(
+            f"{field} has {len(value)} characters; {most} are the most", field=field
+        )
+    if most is not None and "\0" in value:
+        raise InvalidArgument(f"{field} contains a NUL character", field=field)
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidArgument(
+            f"{field} contains a lone surrogate, which is not valid Unicode", field=field
+        )
+
+
+def check_count(field: str, value: object, *, least: int = 0) -> None:
+    """Refuse what is no integer of `least` or more.
+
+    Raises:
+        InvalidArgument: it is not usable.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InvalidArgument(
+            f"{field} must be an integer of {least} or more, not {value!r}", field=field
+        )
+
+
+def check_duration(field: str, value: object) -> None:
+    """Refuse what is neither None nor a positive timedelta of at most a hundred years.
+
+    Raises:
+        InvalidArgument: it is not usable.
+    """
+    if value is None:
+        return
+    if not isinstance(value, dt.timedelta):
+        raise InvalidArgument(f"{field} must be a timedelta, not {value!r}", field=field)
+    if value <= dt.timedelta(0):
+        raise InvalidArgument(f"{field} must be positive, not {value}", field=field)
+    if value > _LONGEST_DURATION:
+        raise InvalidArgument(f"{field} must be at most a hundred years, not {value}", field=field)
+
+
+def check_mapping(field: str, value: object) -> dict[Any, Any]:
+    """Give a mapping as a dict, and None as an empty one.
+
+    Raises:
+        InvalidArgument: it is none.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidArgument(f"{field} must be a dict, not {type(value).__name__}", field=field)
+    return dict(value)
+
+
+def check_headers(headers: Mapping[Any, Any]) -> None:
+    """Refuse headers that are not text to text.
+
+    Raises:
+        InvalidArgument: they are not usable.
+    """
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidArgument(
+                f"headers must be a dict of str to str, not {name!r}: {value!r}", field="headers"
+            )
+        check_text("headers", name, most=None)
+        check_text("headers", value, most=None)
+
+
+def check_indexable(field: str, data: bytes) -> bytes:
+    """Give JSON back unless it holds a NUL character, which PostgreSQL's jsonb cannot store.
+
+    Raises:
+        InvalidArgument: it does.
+    """
+    if _NUL.search(data):
+        raise InvalidArgument(f"{field} contains a NUL character", field=field)
+    return data

@@ -1,0 +1,96 @@
+"""Update a run: a message that is validated, recorded and answered."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Final
+
+import msgspec
+
+from aion.core.errors import ResultTimeout, UpdateFailed, UpdateRefused
+from aion.core.failures import Failure, decode_failure, exception_from
+from aion.operations import bell
+from aion.operations.clock import clock
+from aion.operations.target import lock_open
+from aion.store import mailbox, updates
+from aion.store.dialects import atomic
+from aion.store.updates import UpdateAnswer
+
+_FIRST_LOOK: Final = 0.002
+_LAST_LOOK: Final = 0.5
+_LOST_RING: Final = 2.0
+
+
+def send_update(
+    workflow_id: str | None,
+    run_id: uuid.UUID | str | None,
+    name: str,
+    data: bytes,
+    *,
+    update_id: str,
+    headers: dict[str, str] | None = None,
+) -> uuid.UUID:
+    """Ask a run to take an update, and give the run's id. The same update id twice has one effect.
+
+    Raises:
+        RunNotFound: there is no such run.
+        RunClosed: it has ended.
+    """
+    body = {
+        "update_id": update_id,
+        "name": name,
+        "input": msgspec.Raw(data),
+        "headers": headers or {},
+    }
+    with atomic():
+        run = lock_open(workflow_id, run_id)
+        now = clock.now()
+        if updates.admit(run.id, update_id, name, now=now):
+            message = (run.id, updates.KIND, msgspec.json.encode(body).decode())
+            mailbox.post([message], now=now)
+            bell.ring_loops_after_commit()
+    return run.id
+
+
+def wait_for_update(
+    run_id: uuid.UUID, update_id: str, *, until: str = "completed", timeout: float | None = None
+) -> bytes | None:
+    """Wait until an update is accepted or completed; gives the encoded result where it is completed.
+
+    Raises:
+        UpdateRefused: its validator refused it; `cause` says why.
+        UpdateFailed: its handler failed, or the run ended first; `cause` says why.
+        ResultTimeout: that did not happen in time; the update goes on.
+    """
+    limit = None if timeout is None else time.monotonic() + timeout
+    waiter = bell.the_bell().result_waiter(run_id)
+    pause = _FIRST_LOOK
+    try:
+        while True:
+            found = updates.find(run_id, update_id)
+            if found is not None and _is_there(found, until):
+                return _read(found)
+            left = None if limit is None else limit - time.monotonic()
+            if left is not None and left <= 0:
+                raise ResultTimeout(f"Update {update_id!r} is not {until} yet; it goes on")
+            pause = _LOST_RING if bell.the_bell().listens else min(pause * 1.5, _LAST_LOOK)
+            waiter.wait(pause if left is None else min(pause, left))
+    finally:
+        waiter.close()
+
+
+def _is_there(found: UpdateAnswer, until: str) -> bool:
+    return found.state in ("completed", "refused") or found.state == until
+
+
+def _read(found: UpdateAnswer) -> bytes | None:
+    failure: Failure | None = decode_failure(found.failure.encode()) if found.failure else None
+    if failure is not None:
+        kind = UpdateRefused if found.state == "refused" else UpdateFailed
+        word = "was refused" if found.state == "refused" else "failed"
+        error = kind(
+            f"Update {found.update_id!r} {word}: {failure.message}", update_id=found.update_id
+        )
+        raise error from exception_from(failure)
+    return found.result.encode() if found.result is not None else None

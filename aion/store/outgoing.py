@@ -1,0 +1,97 @@
+"""Messages from one run to others, written in the sender's turn without locking the receivers.
+
+A receiver may close in the same moment; so the message lies in its mailbox, and whoever takes it answers:
+the receiver's turn when it folds the message, or the claim that finds the receiver closed. The sender hears
+exactly one of both.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from aion.core.errors import RunNotFound
+from aion.core.events import (
+    CancelRequested,
+    ExternalCancelRequested,
+    ExternalRequestFailed,
+    SignalReceived,
+    SignalSent,
+)
+from aion.core.failures import failure_from
+from aion.store import mailbox
+from aion.store.dialects import dialect
+from aion.store.mailbox import Posted
+
+TERMINATE = "terminate"
+"""The message kind that ends a run without running its code."""
+
+
+class Outgoing(msgspec.Struct):
+    """A signal or cancel request that a run sends."""
+
+    sender_run_id: uuid.UUID
+    event: SignalSent | ExternalCancelRequested
+
+
+def address(cursor: Any, outgoing: Sequence[Outgoing]) -> list[Posted]:
+    """Find the open runs that messages are for; a message without one fails back to its sender."""
+    if not outgoing:
+        return []
+    sql = dialect()
+    cursor.execute(
+        f"SELECT id, workflow_id FROM aion_run WHERE {sql.among('workflow_id', 'text')} "
+        "AND closed_at IS NULL",
+        [sql.many({item.event.workflow_id for item in outgoing})],
+    )
+    open_runs = {workflow_id: sql.read_uuid(run_id) for run_id, workflow_id in cursor.fetchall()}
+    return [_posted(item, open_runs.get(item.event.workflow_id)) for item in outgoing]
+
+
+def _posted(item: Outgoing, receiver: uuid.UUID | None) -> Posted:
+    event = item.event
+    wrong_run = bool(event.run_id) and receiver is not None and event.run_id != str(receiver)
+    if receiver is None or (wrong_run and event.request_id):
+        return refusal(item.sender_run_id, event.request_id, event.workflow_id)
+    if isinstance(event, SignalSent):
+        arrival: SignalReceived | CancelRequested = SignalReceived(
+            name=event.name,
+            input=event.input,
+            headers=event.headers,
+            sender_run_id=str(item.sender_run_id),
+            sender_request_id=event.request_id,
+        )
+    else:
+        arrival = CancelRequested(
+            reason=event.reason,
+            sender_run_id=str(item.sender_run_id) if event.request_id else "",
+            sender_request_id=event.request_id,
+        )
+    return mailbox.message(receiver, arrival)
+
+
+def refusal(sender_run_id: uuid.UUID, request_id: str, workflow_id: str) -> Posted:
+    """Tell a sender that there was no open run to take its message."""
+    error = RunNotFound(f"Workflow id {workflow_id!r} has no open run", workflow_id=workflow_id)
+    event = ExternalRequestFailed(request_id=request_id, failure=failure_from(error))
+    return mailbox.message(sender_run_id, event)
+
+
+def close_children(cursor: Any, parents: Sequence[uuid.UUID], *, now: dt.datetime) -> None:
+    """Apply the parent close policies of the open children of runs that closed."""
+    if not parents:
+        return
+    sql = dialect()
+    cursor.execute(
+        "INSERT INTO aion_message (run_id, kind, body, created_at, parked) "
+        f"SELECT id, CASE parent_close_policy WHEN 'terminate' THEN '{TERMINATE}' "
+        "ELSE 'CancelRequested' END, '{\"reason\":\"its parent closed\"}', "
+        f"{'%s::timestamptz' if sql.name == 'postgresql' else '%s'}, {sql.false} "
+        f"FROM aion_run WHERE {sql.among('parent_run_id', 'uuid')} AND closed_at IS NULL "
+        "AND parent_close_policy <> 'abandon'",
+        [sql.time(now), sql.many(parents)],
+    )

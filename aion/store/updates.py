@@ -1,0 +1,79 @@
+"""Updates: from the admission to the answer."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from aion.core.errors import RunClosed
+from aion.core.failures import encode_failure, failure_from
+from aion.store.dialects import connection, dialect
+
+KIND: Final = "update"
+"""The message kind of an update that asks to be accepted."""
+
+COLUMNS = {
+    "run_id": "uuid",
+    "update_id": "text",
+    "state": "text",
+    "result": "text",
+    "failure": "text",
+}
+
+
+class UpdateAnswer(msgspec.Struct, frozen=True):
+    """Where an update stands: admitted, accepted, completed or refused; result and failure as JSON."""
+
+    run_id: uuid.UUID
+    update_id: str
+    state: str
+    result: str | None = None
+    failure: str | None = None
+
+
+def admit(run_id: uuid.UUID, update_id: str, name: str, *, now: dt.datetime) -> bool:
+    """Write an update of a run; False when the run knows this id already."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO aion_update (run_id, update_id, name, state, created_at) "
+            "VALUES (%s, %s, %s, 'admitted', %s) ON CONFLICT DO NOTHING",
+            [sql.uuid(run_id), update_id, name, sql.time(now)],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def find(run_id: uuid.UUID, update_id: str) -> UpdateAnswer | None:
+    """Read where an update stands; None when the run has none of this id."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT state, result, failure FROM aion_update WHERE run_id = %s AND update_id = %s",
+            [dialect().uuid(run_id), update_id],
+        )
+        row = cursor.fetchone()
+    return None if row is None else UpdateAnswer(run_id, update_id, *row)
+
+
+def answer(cursor: Any, answers: Sequence[UpdateAnswer]) -> None:
+    """Write where updates stand now, in one statement; the latest of each counts."""
+    latest = {(one.run_id, one.update_id): one for one in answers}
+    if latest:
+        rows = [msgspec.structs.astuple(one) for one in latest.values()]
+        dialect().update(cursor, "aion_update", COLUMNS, rows, keys=2)
+
+
+def abandon(cursor: Any, run_ids: Sequence[uuid.UUID]) -> None:
+    """Answer the updates that runs left open when they closed."""
+    if not run_ids:
+        return
+    sql = dialect()
+    error = RunClosed("The workflow ended before it completed the update")
+    cursor.execute(
+        "UPDATE aion_update SET state = 'completed', failure = %s "
+        f"WHERE {sql.among('run_id', 'uuid')} AND state IN ('admitted', 'accepted')",
+        [encode_failure(failure_from(error)).decode(), sql.many(run_ids)],
+    )

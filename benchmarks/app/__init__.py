@@ -1,0 +1,1 @@
+"""The Django app whose workflows are measured."""

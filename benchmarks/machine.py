@@ -1,0 +1,73 @@
+"""Facts about the machine and its servers: figures without them mean nothing."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measuring import median_seconds
+
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+def facts(*, database_url: str | None, redis_url: str | None, directory: Path) -> dict[str, str]:
+    """Describe the machine; `directory` is where SQLite writes."""
+    found = {
+        "processor": f"{os.cpu_count()} x {_processor()}",
+        "load when it began": f"{os.getloadavg()[0]:.1f}",
+        "Python": platform.python_version(),
+        "fdatasync of 8 kB": f"{fdatasync_seconds(directory) * 1000:.2f} ms",
+        "SQLite": f"{sqlite3.sqlite_version}, WAL, synchronous=FULL",
+    }
+    if database_url:
+        shown = show(database_url, "server_version", *DURABLE)
+        settings = ", ".join(f"{name} {shown[name]}" for name in DURABLE)
+        found["PostgreSQL"] = f"{shown['server_version']}, {settings}"
+    if redis_url:
+        found["Redis"] = _redis_version(redis_url)
+    return found
+
+
+def show(database_url: str, *names: str) -> dict[str, str]:
+    """Ask PostgreSQL for settings."""
+    import psycopg
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        return {name: _first(connection.execute(f"SHOW {name}".encode())) for name in names}
+
+
+def _first(cursor: Any) -> str:
+    return str(cursor.fetchone()[0])
+
+
+def _redis_version(url: str) -> str:
+    import redis
+
+    with redis.Redis.from_url(url) as client:
+        info: Any = client.info("server")
+        return str(info["redis_version"])
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def fdatasync_seconds(directory: Path, *, repeats: int = 200) -> float:
+    """Measure how long the disk takes to keep a page."""
+    sync = getattr(os, "fdatasync", os.fsync)  # macOS has only the latter
+    with tempfile.TemporaryFile(dir=directory, buffering=0) as file:
+
+        def write() -> None:
+            file.write(b"x" * 8192)
+            sync(file.fileno())
+
+        return median_seconds(write, repeats=repeats)

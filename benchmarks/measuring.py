@@ -1,0 +1,57 @@
+"""Small arithmetic of measurements."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from statistics import median
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Give the smallest value that `percent` of 100 of the values do not exceed (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1]
+
+
+def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
+    """Give median and 99th percentile of durations, in milliseconds."""
+    return {"p50": percentile(seconds, 50) * 1000, "p99": percentile(seconds, 99) * 1000}
+
+
+def median_seconds(function: Callable[[], object], *, repeats: int) -> float:
+    """Call a function again and again and give how long it takes."""
+    taken = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        function()
+        taken.append(time.perf_counter() - begin)
+    return median(taken)
+
+
+class Stopwatch:
+    """`seconds` that a `with` block took."""
+
+    seconds = 0.0
+
+
+@contextmanager
+def stopwatch() -> Iterator[Stopwatch]:
+    watch = Stopwatch()
+    begin = time.perf_counter()
+    yield watch
+    watch.seconds = time.perf_counter() - begin
+
+
+def wait_until(condition: Callable[[], bool], *, timeout: float, pause: float = 0.002) -> None:
+    """Ask again and again.
+
+    Raises:
+        TimeoutError: it did not become true in time.
+    """
+    until = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > until:
+            raise TimeoutError(f"Nothing happened for {timeout:g} s")
+        time.sleep(pause)

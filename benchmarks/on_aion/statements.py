@@ -1,0 +1,68 @@
+"""How many statements a turn sends. All are counted, BEGIN and COMMIT too."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext, override_settings
+
+from aion import client
+from aion.client import WorkflowHandle
+from aion.models import Run
+from aion.store import sessions
+from aion_engine.replay import guards
+from aion_engine.runtime.turns import Turns
+from benchmarks.app.workflows import Answering
+from benchmarks.cases import Figures, Size
+
+
+def statements_per_turn(size: Size) -> Figures:
+    """Count for a turn that does a bit of all.
+
+    It folds a signal, schedules an activity, cancels a timer and starts another. `history_...` has its instance
+    in memory; `batch_...` has to load and replay.
+    """
+    guards.install()
+    sessions.tune(connection)
+    with override_settings(AION={**settings.AION, "BATCH_TIME": 60.0}):
+        return {**_by_history(size["history"]), **_by_batch(size["batch"])}
+
+
+def _by_history(most: int) -> dict[str, float]:
+    turns = Turns(uuid.uuid4())
+    handle = client.start_workflow(Answering)
+    turns.take({})
+    counts = {}
+    for events in (10, most):
+        while turns.take({}).events or _events(handle) < events:
+            handle.signal(Answering.ask, 1)
+        counts[f"history_{events}"] = float(_count(turns, [handle]))
+    turns.cache.clear()
+    return counts
+
+
+def _events(handle: WorkflowHandle) -> int:
+    return Run.objects.get(pk=handle.run_id).head_seq
+
+
+def _by_batch(most: int) -> dict[str, float]:
+    counts = {}
+    for runs in (1, most):
+        with transaction.atomic():
+            handles = [client.start_workflow(Answering) for _ in range(runs)]
+        Turns(uuid.uuid4()).take({})
+        counts[f"batch_{runs}"] = float(_count(Turns(uuid.uuid4()), handles))
+    return counts
+
+
+def _count(turns: Turns, handles: list[WorkflowHandle]) -> int:
+    with transaction.atomic():
+        for handle in handles:
+            handle.signal(Answering.ask, 1)
+    with CaptureQueriesContext(connection) as captured:
+        batch: Any = turns.take({})
+    assert (batch.turns, batch.left) == (len(handles), 0), batch
+    return len(captured)

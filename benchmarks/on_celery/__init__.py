@@ -1,0 +1,1 @@
+"""How the cases that a bare task queue knows are done with Celery."""

@@ -1,0 +1,15 @@
+"""The example project's Celery without Aion: a queue and a result backend in Redis."""
+
+import os
+
+from config.settings.base import *
+
+SECRET_KEY = "a-constant-key-for-the-benchmarks"
+INSTALLED_APPS = ["benchmarks.on_celery"]
+DATABASES: dict[str, dict[str, object]] = {}
+
+CELERY_BROKER_URL = os.environ["AION_TEST_REDIS_URL"]
+CELERY_RESULT_BACKEND = CELERY_BROKER_URL
+CELERY_RESULT_EXPIRES = 60
+CELERY_TASK_IGNORE_RESULT = False
+CELERY_TASK_DEFAULT_QUEUE = os.environ["AION_BENCHMARKS_QUEUE"]

@@ -1,0 +1,21 @@
+"""The example project with the benchmarks' app, on the database of the system that is measured.
+
+`systems` sets the environment: AION_BENCHMARKS_DATABASE_URL for PostgreSQL, else AION_SQLITE_PATH.
+"""
+
+import os
+
+from config.settings.embedded import *
+from config.settings.embedded import AION, DATABASES, INSTALLED_APPS
+from config.settings.databases import postgresql_database
+
+DEBUG = False  # it would keep every statement
+INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.app"]
+
+_database_url = os.environ.get("AION_BENCHMARKS_DATABASE_URL")
+_redis_url = os.environ.get("AION_BENCHMARKS_REDIS_URL")
+
+if _database_url:
+    DATABASES = {"default": {**postgresql_database(_database_url), "CONN_MAX_AGE": 60}}
+if _redis_url:
+    AION = {**AION, "BELL": "aion_engine.runtime.bells.RedisBell", "REDIS_URL": _redis_url}

@@ -1,0 +1,31 @@
+"""Who is measured. Importing a system is cheap: what it needs is imported when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from benchmarks.systems import aion_postgres, aion_sqlite, celery_redis
+
+
+class System(Protocol):
+    """What a system's module holds."""
+
+    NEEDS: tuple[str, ...]
+    """The environment variables of `tools/services.py` without which it is left out."""
+
+    CASES: Mapping[str, str]
+    """The cases it offers: names, and `module:function`. A function takes a `Size` and gives `Figures`."""
+
+    def prepare(self) -> None:
+        """Make what the cases need, once, in a process of its own."""
+
+    def begin(self) -> None:
+        """Get ready for one case, in the process that measures it."""
+
+
+SYSTEMS: Final[Mapping[str, System]] = {
+    "aion-postgres": aion_postgres,
+    "aion-sqlite": aion_sqlite,
+    "celery-redis": celery_redis,
+}

@@ -1,0 +1,372 @@
+"""Activity rows: every write names the attempt and its owner, or changes nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import pytest
+
+from aion.core.errors import StaleAttempt
+from aion.core.events import ActivityCompleted, ActivityStarted
+from aion.core.failures import Failure, decode_failure
+from aion.core.history import decode_event
+from aion.core.ids import uuid7
+from aion.models import ActivityTask, Message
+from aion.store import activities
+from aion.store.activities import Attempt
+from aion.store.dialects import atomic
+from tests.support.clocks import START
+from tests.support.engine import in_thread
+from tests.support.rows import insert_activity, mailbox_of, quiet_run
+
+pytestmark = pytest.mark.django_db
+
+ME = uuid7()
+FAILURE = Failure(type="ValueError", message="no")
+
+
+def after(seconds: float) -> dt.datetime:
+    return START + dt.timedelta(seconds=seconds)
+
+
+def seconds(number: float) -> dt.timedelta:
+    return dt.timedelta(seconds=number)
+
+
+def claim(task_id: uuid.UUID, attempt: int = 1, owner: uuid.UUID = ME, at: float = 0) -> Attempt | None:
+    return activities.claim_attempt(task_id, attempt, owner_id=owner, pid=77, now=after(at))
+
+
+def claimed(**order: Any) -> Attempt:
+    attempt = claim(insert_activity(quiet_run(), **order))
+    assert attempt is not None
+    return attempt
+
+
+def row(attempt: Attempt) -> ActivityTask:
+    return ActivityTask.objects.get(id=attempt.id)
+
+
+def finish(attempt: Attempt) -> None:
+    event = ActivityCompleted(activity_id="1", attempt=attempt.attempt)
+    activities.finish(attempt, event, worker="w", now=after(5))
+
+
+def test_an_unknown_activity_is_not_found() -> None:
+    assert activities.find(uuid7()) is None
+    assert claim(uuid7()) is None
+
+
+def test_a_claim_names_owner_attempt_and_order() -> None:
+    run_id = quiet_run("order-3", workflow_type="kit.greet")
+    attempt = claim(insert_activity(run_id, task_queue="fast"), at=2)
+
+    assert attempt is not None
+    assert (attempt.run_id, attempt.workflow_id, attempt.workflow_type) == (
+        run_id,
+        "order-3",
+        "kit.greet",
+    )
+    assert (attempt.owner_id, attempt.attempt, attempt.task_queue) == (ME, 1, "fast")
+    assert (attempt.scheduled_at, attempt.started_at) == (START, after(2))
+    stored = row(attempt)
+    assert (stored.state, stored.owner_id, stored.pid) == ("running", ME, 77)
+    assert (stored.started_at, stored.heartbeat_at) == (after(2), after(2))
+
+
+def test_an_attempt_is_begun_once() -> None:
+    task_id = insert_activity(quiet_run())
+
+    assert claim(task_id) is not None
+    assert claim(task_id) is None
+    assert claim(task_id, owner=uuid7()) is None
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_only_the_current_attempt_can_be_begun(number: int) -> None:
+    assert claim(insert_activity(quiet_run()), attempt=number) is None
+
+
+def test_a_paused_activity_is_not_begun() -> None:
+    task_id = insert_activity(quiet_run())
+    ActivityTask.objects.update(paused=True)
+
+    assert claim(task_id) is None
+    assert activities.ready(now=after(60), limit=10) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_two_claimers_at_once_one_wins() -> None:
+    task_id = insert_activity(quiet_run())
+    threads = [in_thread(claim, task_id, 1, uuid7()) for _ in range(6)]
+
+    won = [attempt for attempt in (thread.done() for thread in threads) if attempt is not None]
+
+    assert len(won) == 1
+    assert ActivityTask.objects.get().owner_id == won[0].owner_id
+
+
+def test_what_is_ready_comes_oldest_first_and_by_queue() -> None:
+    run_id = quiet_run()
+    late = insert_activity(run_id, "1", now=after(2))
+    early = insert_activity(run_id, "2", now=after(1), task_queue="fast")
+    insert_activity(run_id, "3", now=after(9))
+
+    assert activities.ready(now=after(2), limit=9) == [(early, 1), (late, 1)]
+    assert activities.ready(now=after(2), limit=1) == [(early, 1)]
+    assert activities.ready(now=after(2), limit=9, queues=["fast"]) == [(early, 1)]
+    assert activities.ready(now=after(2), limit=9, queues=["none"]) == []
+
+
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+def test_an_outcome_replaces_the_row_by_two_messages() -> None:
+    attempt = claimed()
+
+    finish(attempt)
+
+    assert ActivityTask.objects.count() == 0
+    messages = Message.objects.filter(run_id=attempt.run_id).order_by("id")
+    assert [decode_event(m.kind, m.body) for m in messages] == [
+        ActivityStarted(activity_id="1", attempt=1, worker="w", started_at=START),
+        ActivityCompleted(activity_id="1", attempt=1),
+    ]
+
+
+def stale_by_outcome(attempt: Attempt) -> None:
+    finish(attempt)
+    Message.objects.all().delete()
+
+
+def stale_by_retry(attempt: Attempt) -> None:
+    activities.reschedule(attempt, FAILURE, next_attempt_at=START, now=START)
+
+
+def stale_by_another_owner(attempt: Attempt) -> None:
+    stale_by_retry(attempt)
+    assert claim(attempt.id, attempt=2, owner=uuid7()) is not None
+
+
+def stale_by_completion_from_elsewhere(attempt: Attempt) -> None:
+    assert activities.open_for_completion(attempt)
+
+
+def stale_by_the_end_of_the_run(attempt: Attempt) -> None:
+    ActivityTask.objects.filter(run_id=attempt.run_id).delete()
+
+
+STALE = [
+    stale_by_outcome,
+    stale_by_retry,
+    stale_by_another_owner,
+    stale_by_completion_from_elsewhere,
+    stale_by_the_end_of_the_run,
+]
+
+
+@pytest.mark.parametrize("become_stale", STALE)
+def test_a_stale_attempt_changes_nothing(become_stale: Any) -> None:
+    attempt = claimed()
+    become_stale(attempt)
+    before = list(ActivityTask.objects.values())
+
+    with pytest.raises(StaleAttempt) as caught:
+        finish(attempt)
+    assert activities.open_for_completion(attempt) is False
+    assert activities.heartbeat(attempt, "[1]", now=after(1)) == "lost"
+    with pytest.raises(StaleAttempt):
+        activities.reschedule(attempt, FAILURE, next_attempt_at=after(1), now=START)
+
+    assert caught.value.context["activity_id"] == "1"
+    assert list(ActivityTask.objects.values()) == before
+    assert mailbox_of(attempt.run_id) == []
+
+
+def test_a_stale_outcome_rolls_back_what_the_caller_wrote_with_it() -> None:
+    attempt = claimed()
+    stale_by_the_end_of_the_run(attempt)
+    other = quiet_run()
+
+    with pytest.raises(StaleAttempt):
+        with atomic():
+            insert_activity(other)
+            finish(attempt)
+
+    assert ActivityTask.objects.count() == 0
+
+
+def test_a_retry_is_the_same_row_again() -> None:
+    attempt = claimed(schedule_to_start_timeout=seconds(30))
+    activities.heartbeat(attempt, '["half"]', now=after(1))
+
+    activities.reschedule(attempt, FAILURE, next_attempt_at=after(10), now=after(2))
+
+    stored = row(attempt)
+    assert (stored.state, stored.attempt, stored.owner_id, stored.pid) == ("scheduled", 2, None, None)
+    assert (stored.started_at, stored.published_at, stored.next_attempt_at) == (None, None, after(10))
+    assert (stored.timeout_at, stored.timeout_kind) == (after(40), "schedule_to_start")
+    assert decode_failure(stored.last_failure.encode()) == FAILURE
+    assert activities.ready(now=after(9), limit=9) == []
+    again = claim(attempt.id, attempt=2, at=10)
+    assert again is not None
+    assert (again.heartbeat_details, again.started_at) == ('["half"]', after(10))
+
+
+def test_an_attempt_left_open_for_its_token_has_no_owner_but_its_deadline() -> None:
+    attempt = claimed(start_to_close_timeout=seconds(60))
+
+    assert activities.open_for_completion(attempt) is True
+
+    stored = row(attempt)
+    assert (stored.state, stored.owner_id, stored.pid) == ("external", None, None)
+    assert stored.timeout_at == after(60)
+    assert activities.owned_by([ME], limit=9) == []
+    found = activities.find(attempt.id)
+    assert found is not None
+    finish(found)
+    assert mailbox_of(attempt.run_id) == ["ActivityStarted", "ActivityCompleted"]
+
+
+# --- heartbeats and reasons to stop ---------------------------------------------------------------
+
+
+def test_a_heartbeat_moves_the_deadline_and_keeps_the_details() -> None:
+    attempt = claimed(heartbeat_timeout=seconds(5), start_to_close_timeout=seconds(60))
+    first = row(attempt)
+
+    assert activities.heartbeat(attempt, '[{"at":7}]', now=after(4)) is None
+
+    stored = row(attempt)
+    assert (first.timeout_at, first.timeout_kind) == (after(5), "heartbeat")
+    assert (stored.timeout_at, stored.timeout_kind) == (after(9), "heartbeat")
+    assert (stored.heartbeat_at, stored.heartbeat_details) == (after(4), '[{"at":7}]')
+
+
+def test_a_heartbeat_never_moves_the_deadline_past_the_close_timeout() -> None:
+    attempt = claimed(heartbeat_timeout=seconds(30), start_to_close_timeout=seconds(60))
+
+    activities.heartbeat(attempt, "[]", now=after(50))
+
+    assert (row(attempt).timeout_at, row(attempt).timeout_kind) == (after(60), "start_to_close")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), [({"cancel_requested": True}, "cancelled"), ({"paused": True}, "paused")]
+)
+def test_heartbeats_and_looks_tell_an_attempt_to_stop(change: dict[str, bool], reason: str) -> None:
+    attempt = claimed()
+    assert activities.heartbeat(attempt, "[]", now=START) is None
+    ActivityTask.objects.update(**change)
+
+    assert activities.heartbeat(attempt, "[]", now=START) == reason
+    assert activities.held_by(ME) == [activities.Held(attempt.id, 1, 77, reason)]
+
+
+def test_what_a_worker_holds_is_one_question(django_assert_num_queries: object) -> None:
+    fine, cancelled, gone, retried, taken = (claimed() for _ in range(5))
+    ActivityTask.objects.filter(id=cancelled.id).update(cancel_requested=True)
+    ActivityTask.objects.filter(id=gone.id).delete()
+    activities.reschedule(retried, FAILURE, next_attempt_at=START, now=START)
+    ActivityTask.objects.filter(id=taken.id).update(owner_id=uuid7())
+
+    with django_assert_num_queries(1):  # type: ignore[operator]
+        held = activities.held_by(ME)
+
+    assert {one.id: one.reason for one in held} == {fine.id: "", cancelled.id: "cancelled"}
+
+
+# --- deadlines ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("order", "begun", "at", "kind"),
+    [
+        ({"schedule_to_start_timeout": seconds(10)}, False, 10, "schedule_to_start"),
+        ({"schedule_to_close_timeout": seconds(20)}, False, 20, "schedule_to_close"),
+        (
+            {"schedule_to_start_timeout": seconds(30), "schedule_to_close_timeout": seconds(20)},
+            False,
+            20,
+            "schedule_to_close",
+        ),
+        ({"schedule_to_start_timeout": seconds(10), "start_to_close_timeout": seconds(40)}, True, 40, "start_to_close"),
+        ({"schedule_to_close_timeout": seconds(20)}, True, 20, "schedule_to_close"),
+        ({"heartbeat_timeout": seconds(3)}, True, 3, "heartbeat"),
+        ({}, True, 3600, "start_to_close"),
+    ],
+)
+def test_each_deadline_is_due_at_its_moment(
+    order: dict[str, dt.timedelta], begun: bool, at: float, kind: str
+) -> None:
+    task_id = insert_activity(quiet_run(), **order)
+    if begun:
+        assert claim(task_id) is not None
+
+    assert activities.overdue(now=after(at) - dt.timedelta(microseconds=1), limit=9) == []
+    [(attempt, found)] = activities.overdue(now=after(at), limit=9)
+
+    assert (attempt.id, found) == (task_id, kind)
+
+
+def test_an_activity_without_timeouts_may_wait_for_ever() -> None:
+    insert_activity(quiet_run())
+
+    assert activities.overdue(now=after(10**8), limit=9) == []
+
+
+def test_the_longest_overdue_come_first() -> None:
+    run_id = quiet_run()
+    for name, limit in (("1", 30), ("2", 10), ("3", 20)):
+        insert_activity(run_id, name, schedule_to_start_timeout=seconds(limit))
+
+    found = activities.overdue(now=after(60), limit=2)
+
+    assert [attempt.order.activity_id for attempt, _ in found] == ["2", "3"]
+
+
+# --- hand-over and workers ------------------------------------------------------------------------
+
+
+def test_unclaimed_attempts_are_published_again_and_marked() -> None:
+    run_id = quiet_run()
+    stale = insert_activity(run_id, "1", now=after(0), task_queue="fast")
+    fresh = insert_activity(run_id, "2", now=after(8))
+    never = insert_activity(run_id, "3", now=after(1))
+    ActivityTask.objects.filter(id=never).update(published_at=None)
+    assert claim(insert_activity(run_id, "4")) is not None
+    paused = insert_activity(run_id, "5")
+    ActivityTask.objects.filter(id=paused).update(paused=True)
+    insert_activity(run_id, "6", now=after(99))
+    ActivityTask.objects.filter(activity_id="6").update(published_at=None)
+
+    taken = activities.take_unpublished(now=after(10), stale_before=after(5), limit=9)
+
+    assert {row[0]: row[1:] for row in taken} == {
+        stale: (1, "fast", "kit.act"),
+        never: (1, "default", "kit.act"),
+    }
+    assert activities.take_unpublished(now=after(10), stale_before=after(5), limit=9) == []
+    assert ActivityTask.objects.get(id=fresh).published_at == after(8)
+
+
+def test_a_worker_finds_its_attempts() -> None:
+    mine, others = claimed(), claimed()
+    ActivityTask.objects.filter(id=others.id).update(owner_id=uuid7())
+
+    assert [attempt.id for attempt in activities.owned_by([ME], limit=9)] == [mine.id]
+
+
+def test_an_attempt_that_nobody_carries_is_published_again_at_once() -> None:
+    task_id = insert_activity(quiet_run())
+    activities.unpublish(task_id, 2)
+    assert activities.take_unpublished(now=START, stale_before=START, limit=9) == []
+
+    activities.unpublish(task_id, 1)
+
+    assert [row[0] for row in activities.take_unpublished(now=START, stale_before=START, limit=9)] == [
+        task_id
+    ]

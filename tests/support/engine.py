@@ -1,0 +1,148 @@
+"""One worker without threads of its own: turns, activities and ticks happen when a test says so."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connections
+
+from aion import client
+from aion.client import WorkflowHandle
+from aion.operations.clock import clock
+from aion.store import activities, workers
+from aion_engine.runtime import execution
+from aion_engine.runtime.execution import Running
+from aion_engine.runtime.identity import new_worker
+from aion_engine.runtime.tick import TickReport, tick
+from aion_engine.runtime.turn_loop import TurnLoop
+from aion_engine.runtime.turns import Batch
+from aion_engine.runtime.worker import Worker
+from tests.support.kit import Scripted
+from tests.support.waiting import eventually
+
+
+class Engine:
+    """A registered worker with a turn loop that nobody runs."""
+
+    def __init__(self) -> None:
+        self.worker = new_worker("test")
+        workers.register(self.worker, now=clock.now())
+        self.loop = TurnLoop(self.worker.id)
+
+    def close(self) -> None:
+        self.loop.local.stop(timeout=5)
+        self.loop.turns.cache.clear()
+
+    # --- what a test says ---
+
+    def start(self, script: str, *args: Any, **options: Any) -> WorkflowHandle:
+        return client.start_workflow(Scripted, script, *args, **options)
+
+    def turn(self, outcomes: Any = None) -> Batch:
+        """One batch and nothing else."""
+        return self.loop.turns.take(outcomes or {})
+
+    def turns(self) -> None:
+        """Turns until nothing is to be done, local activities included."""
+        while self.loop.step() or self._local_activities_are_on_their_way():
+            pass
+
+    def _local_activities_are_on_their_way(self) -> bool:
+        if not self.loop.local.busy:
+            return self.loop.local.outcome_count > 0
+        eventually(lambda: self.loop.local.outcome_count or not self.loop.local.busy)
+        return True
+
+    def begin(self) -> Running | None:
+        """Claim the oldest attempt that is due."""
+        for task_id, attempt in activities.ready(now=clock.now(), limit=1):
+            return execution.begin(task_id, attempt, self.worker)
+        return None
+
+    def perform(self, running: Running) -> None:
+        execution.run(running, self.worker)
+
+    def act(self) -> bool:
+        """Run one attempt that is due; tell whether there was one."""
+        running = self.begin()
+        if running is not None:
+            self.perform(running)
+        return running is not None
+
+    def go(self) -> None:
+        """Turns and attempts until nothing is to be done at this time."""
+        self.turns()
+        while self.act():
+            self.turns()
+
+    def tick(self) -> TickReport:
+        return tick(force=True)
+
+
+def drop_worker(worker_id: uuid.UUID) -> None:
+    """What is left of a worker that was killed: its leases, and no heartbeat any more."""
+    from aion.models import Worker as Row
+
+    Row.objects.filter(id=worker_id).delete()
+
+
+@contextmanager
+def running_worker(**options: Any) -> Iterator[Worker]:
+    """A whole worker in a thread of this process."""
+    worker = Worker(**options)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            worker.run()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run, name="test-worker")
+    thread.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        thread.join(20)
+    assert not thread.is_alive()
+    assert errors == []
+
+
+def in_thread(function: Any, *args: Any) -> Thread:
+    """Run a function in a thread with connections of its own, closed at its end."""
+    thread = Thread(function, args)
+    thread.start()
+    return thread
+
+
+class Thread(threading.Thread):
+    """A thread that keeps what its function gave or raised; `done` gives it."""
+
+    def __init__(self, function: Any, args: tuple[Any, ...]) -> None:
+        super().__init__(daemon=True)
+        self._function = function
+        self._arguments = args
+        self.value: Any = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self.value = self._function(*self._arguments)
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+    def done(self, timeout: float = 20.0) -> Any:
+        self.join(timeout)
+        assert not self.is_alive(), "the thread does not end"
+        if self.error is not None:
+            raise self.error
+        return self.value

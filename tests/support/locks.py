@@ -1,0 +1,33 @@
+"""Row locks held by another connection."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aion.store import claims
+from aion.store.dialects import atomic
+from tests.support.engine import in_thread
+
+
+@contextmanager
+def locked(*run_ids: uuid.UUID) -> Iterator[None]:
+    """Hold the locks of runs in another connection while the block runs (PostgreSQL)."""
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with atomic():
+            for run_id in run_ids:
+                assert claims.lock_run(run_id) is not None
+            held.set()
+            let_go.wait(20)
+
+    thread = in_thread(hold)
+    assert held.wait(10)
+    try:
+        yield
+    finally:
+        let_go.set()
+        thread.done()
