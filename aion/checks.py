@@ -18,9 +18,7 @@ PORTS = ("DISPATCHER", "BELL", "QUERIER")
 
 
 @register("aion")
-def check_settings(
-    app_configs: Sequence[AppConfig] | None, **_: Any
-) -> Iterable[CheckMessage]:
+def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
     """E001: the AION dict; E002: a port cannot be imported; E003: the database alias."""
     problems = find_problems(getattr(django_settings, "AION", {}))
     yield from (Error(problem, id="aion.E001") for problem in problems)
@@ -58,9 +56,7 @@ def _check_alias() -> Iterable[CheckMessage]:
 
 
 @register("aion")
-def check_definitions(
-    app_configs: Sequence[AppConfig] | None, **_: Any
-) -> Iterable[CheckMessage]:
+def check_definitions(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
     """E004: a name defined twice; E005: a workflow; E006: an activity; E007: the wall clock."""
     yield from (Error(clash, id="aion.E004") for clash in registry.clashes)
     for workflow in registry.workflows.values():

@@ -26,8 +26,11 @@ from aion.operations.cancel import cancel as _cancel
 from aion.operations.checking import check_count, check_mapping, check_text
 from aion.operations.describe import RunDescription
 from aion.operations.describe import describe as _describe
+from aion.operations.pause import pause as _pause
+from aion.operations.pause import resume as _resume
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
 from aion.operations.query import query as _query
+from aion.operations.reopen import reopen as _reopen
 from aion.operations.signal import signal as _signal
 from aion.operations.start import StartRequest
 from aion.operations.start import start as _start
@@ -231,6 +234,35 @@ class WorkflowHandle:
         """
         _terminate(self.workflow_id, self.run_id, reason=reason)
 
+    def pause(self, reason: str = "") -> None:
+        """Let the run make no further turn until it is resumed.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunClosed: it has ended.
+            WrongState: it is paused already.
+        """
+        _pause(self.workflow_id, self.run_id, reason=reason)
+
+    def resume(self, reason: str = "") -> None:
+        """Let the paused run go on with what has waited for it.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunClosed: it has ended.
+            WrongState: it is not paused.
+        """
+        _resume(self.workflow_id, self.run_id, reason=reason)
+
+    def reopen(self, reason: str = "") -> None:
+        """Let the failed, cancelled, timed out or terminated run go on from before its failure.
+
+        Raises:
+            RunNotFound: there is no such run.
+            WrongState: it is open, it completed, or its workflow id has another open run.
+        """
+        _reopen(self.workflow_id, self.run_id, reason=reason)
+
     def describe(self) -> RunDescription:
         """Describe the run.
 
@@ -287,6 +319,18 @@ class WorkflowHandle:
     async def aterminate(self, reason: str = "") -> None:
         """Async twin of `terminate`."""
         await _twin(self.terminate)(reason)
+
+    async def apause(self, reason: str = "") -> None:
+        """Async twin of `pause`."""
+        await _twin(self.pause)(reason)
+
+    async def aresume(self, reason: str = "") -> None:
+        """Async twin of `resume`."""
+        await _twin(self.resume)(reason)
+
+    async def areopen(self, reason: str = "") -> None:
+        """Async twin of `reopen`."""
+        await _twin(self.reopen)(reason)
 
     async def adescribe(self) -> RunDescription:
         """Async twin of `describe`."""

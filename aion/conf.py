@@ -19,7 +19,9 @@ class Settings:
     DATABASE: str = "default"  # the alias on which all of Aion's tables live
     TASK_QUEUE: str = "default"  # for runs and activities that name none
     DISPATCHER: str = "aion_engine.runtime.dispatch.CeleryDispatcher"  # hands activities over
-    BELL: str = "aion_engine.runtime.bells.PollingBell"  # tells loops and waiters that there is work
+    BELL: str = (
+        "aion_engine.runtime.bells.PollingBell"  # tells loops and waiters that there is work
+    )
     QUERIER: str = "aion_engine.runtime.queries.ReplayQuerier"  # answers queries
     REDIS_URL: str = ""  # for RedisBell
     PREPARE: bool = True  # loops prepare their statements; False for poolers that cannot keep them
@@ -40,7 +42,9 @@ class Settings:
     TICK_INTERVAL: float = 1.0  # how often beat ticks
     TICK_STALE_AFTER: float = 5.0  # a loop ticks itself when the last tick is older
     ON_NON_DETERMINISM: str = "hold"  # hold or fail
-    HOLD_RETRY_FIRST: float = 10.0  # a held run is tried again after so long, then twice as long ...
+    HOLD_RETRY_FIRST: float = (
+        10.0  # a held run is tried again after so long, then twice as long ...
+    )
     HOLD_RETRY_LAST: float = 600.0  # ... up to this
     PAYLOAD_WARN: int = 512 * 1024
     PAYLOAD_REFUSE: int = 2 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The app of the engine: guards workflow code, hosts the turn loop in Celery workers, keeps the tick in beat."""
+"""The app of the engine: guards workflow code, hosts turn loops in Celery workers, keeps beat's tick."""
 
 from __future__ import annotations
 

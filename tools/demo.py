@@ -50,6 +50,7 @@ class Setup:
     title: str
     workers: dict[str, tuple[str, ...]]
     others: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    scratch: str = ""  # a Redis database to be emptied in the end
     recovery: str = f"what the dead one held is free after {LEASE} s of its silence"
 
 
@@ -68,7 +69,8 @@ def stack() -> Setup:
     database, redis = (os.environ.get(f"AION_TEST_{name}_URL") for name in ("DATABASE", "REDIS"))
     if not database or not redis:
         raise WentWrong("PostgreSQL or Redis is missing; `make demo-stack` finds or starts them.")
-    redis = unused_redis_database(redis)
+    scratch = unused_redis_database(redis)
+    redis = scratch or redis
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "config.settings.production",
         "AION_DEMO": "1",
@@ -82,18 +84,28 @@ def stack() -> Setup:
         "PostgreSQL, Redis, two Celery workers (prefork) and beat",
         {name: (*worker, f"{name}@%h") for name in ("celery-1", "celery-2")},
         {"beat": (*celery, "beat", "--loglevel", "INFO", "--pidfile=")},
+        scratch,
         f"{Setup.recovery}, messages that died with it are sent again after 10 s",
     )
 
 
 def unused_redis_database(url: str) -> str:
-    """Give the URL of a Redis database that is empty, so that no other worker takes our messages."""
+    """Give the URL of an empty Redis database, where no other worker takes our messages, or ""."""
     import redis
 
     with redis.Redis.from_url(url, socket_timeout=5) as server:
         used: dict[str, Any] = server.info("keyspace")
     free = next((number for number in range(1, 14) if f"db{number}" not in used), None)
-    return url if free is None else urlsplit(url)._replace(path=f"/{free}").geturl()
+    return "" if free is None else urlsplit(url)._replace(path=f"/{free}").geturl()
+
+
+def clean_up(setup: Setup) -> None:
+    """Leave no queues behind."""
+    if setup.scratch:
+        import redis
+
+        with redis.Redis.from_url(setup.scratch, socket_timeout=5) as server:
+            server.flushdb()
 
 
 def prepare(setup: Setup, say: Story) -> None:
@@ -256,6 +268,7 @@ What to run next
   .venv/bin/python manage.py runserver                http://127.0.0.1:8000/admin/ (admin, admin)
   .venv/bin/python manage.py aion_worker              beside it; then place an order of your own:
   curl -u admin:admin -d product=teapot http://127.0.0.1:8000/orders/
+  curl -u admin:admin -X POST http://127.0.0.1:8000/orders/NUMBER/approve/
   make demo-stack                                     the same on PostgreSQL, Redis and Celery
 The code that ran: examples/orders/workflows.py and activities.py
 """
@@ -277,6 +290,7 @@ def run(setup: Setup) -> bool:
         tell(setup, processes, say)
     finally:
         processes.stop()
+        clean_up(setup)
     say("all processes have ended")
     from tools import demo_account as account
 

@@ -273,7 +273,8 @@ def side_effect(function: Callable[[], T], *, type: Any = Any) -> T:
     """Run a small non-deterministic expression once and record its value; replay gives the recorded one.
 
     For reads that cannot fail (a setting, a flag): an error holds the run until a later try succeeds.
-    What may fail or take time belongs in an activity. `type` decodes the value on replay; the code always gets the decoded form.
+    What may fail or take time belongs in an activity. `type` decodes the value; the code always gets the
+    decoded form.
     """
     context = require_workflow("workflow.side_effect()")
     return context.side_effect(function, type, user_site(2))

@@ -195,6 +195,12 @@ class UnknownQuery(QueryError):
     code = "unknown_query"
 
 
+class WrongState(OperationError):
+    """The run's status does not allow the operation. The message names it."""
+
+    code = "wrong_state"
+
+
 class UpdateRefused(OperationError):
     """An update's validator refused it, or there is no such update; `__cause__` says why."""
 

@@ -32,7 +32,9 @@ class Run(models.Model):
     task_queue = models.CharField(_("task queue"), max_length=255, default="default")
     status = models.CharField(_("status"), max_length=20, choices=status_choices)
     head_seq = models.PositiveIntegerField(default=0)  # the seq of the last event
-    first_seq = models.PositiveIntegerField(default=1)  # the seq of this run's first event in the chain
+    first_seq = models.PositiveIntegerField(
+        default=1
+    )  # the seq of this run's first event in the chain
     history_bytes = models.PositiveBigIntegerField(default=0)
     started_at = models.DateTimeField(_("started at"))
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True)

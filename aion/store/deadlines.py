@@ -11,7 +11,7 @@ Deadline = tuple[dt.datetime | None, str]
 
 
 def start_to_close(order: ActivityScheduled) -> dt.timedelta | None:
-    """Give the limit of one attempt; an activity that set no close timeout has the default of the settings."""
+    """Give the limit of one attempt; where no close timeout is set, that of the settings."""
     if order.start_to_close_timeout is None and order.schedule_to_close_timeout is None:
         return dt.timedelta(seconds=settings.DEFAULT_START_TO_CLOSE)
     return order.start_to_close_timeout

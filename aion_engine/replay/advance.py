@@ -39,7 +39,7 @@ def advance(
     seq = instance.head_seq
     if start is not None:
         at = max(at, start.recorded_at)
-        seq = start.seq
+        seq = max(seq, start.seq)  # notes may stand behind a start that is not folded yet
         for command in instance.apply(start):
             seq += 1
             appended.append(Recorded(seq, at, command.event))

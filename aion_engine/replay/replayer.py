@@ -14,6 +14,7 @@ from aion.core.commands import Command
 from aion.core.errors import HistoryError, NonDeterminismError
 from aion.core.events import Event, Role, WorkflowStarted
 from aion.core.history import Recorded
+from aion.core.pending import effective
 from aion.core.status import TERMINAL_EVENTS
 from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance, describe
 
@@ -60,6 +61,7 @@ def replay(
     """
     if not history or not isinstance(history[0].event, WorkflowStarted):
         raise HistoryError("A history begins with WorkflowStarted")
+    history = effective(history)
     instance = Instance(definition, run_id)
     left: list[Command] = []
     last_seq = history[-1].seq

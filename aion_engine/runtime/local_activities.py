@@ -245,7 +245,7 @@ class LocalActivities:
         except CancelledError as error:
             self._put_outcome(job, ActivityCancelled(reason=str(error), **_ids(job)))
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever the activity raises is its failure
             self._failed(job, failure_from(error))
             return
         finally:

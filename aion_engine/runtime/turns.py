@@ -35,6 +35,7 @@ from aion.core.errors import DefinitionError, NonDeterminismError
 from aion.core.events import (
     ActivityOutcome,
     Event,
+    Role,
     TimerFired,
     WorkflowFailed,
     WorkflowStarted,
@@ -42,6 +43,7 @@ from aion.core.events import (
 )
 from aion.core.failures import Failure, encode_failure, failure_from
 from aion.core.history import Recorded, decode_event
+from aion.core.pending import effective
 from aion.core.ports import Handover
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
@@ -224,11 +226,12 @@ class Turns:
         start = None
         if instance is None:
             definition = _runnable(registry.workflow(one.run.workflow_type))
-            if history and isinstance(history[-1].event, WorkflowStarted):
-                # Nothing is folded yet, or the fold of the start left nothing behind: begin (again).
-                instance, start = Instance(definition, str(one.run.id)), history[-1]
+            history = effective(history or [])
+            if _nothing_folded(history):
+                instance, start = Instance(definition, str(one.run.id)), history[0]
+                instance.head_seq = one.run.head_seq
             else:
-                instance, _ = replay(definition, str(one.run.id), history or [])
+                instance, _ = replay(definition, str(one.run.id), history)
         try:
             gained = advance(instance, arrivals, at=now, start=start, refused=refused)
         except BaseException:
@@ -269,6 +272,15 @@ class Turns:
             extra={"run_id": str(run.id), "workflow_id": run.workflow_id},
         )
         writes.holds.append(hold_for(run, error, now))
+
+
+def _nothing_folded(history: list[Recorded]) -> bool:
+    """Tell whether the run is to begin: nothing is folded yet, or the fold of the start left nothing behind."""
+    return (
+        bool(history)
+        and isinstance(history[0].event, WorkflowStarted)
+        and all(recorded.event.role is Role.NOTE for recorded in history[1:])
+    )
 
 
 def _runnable(definition: WorkflowDefinition) -> WorkflowDefinition:

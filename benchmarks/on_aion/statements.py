@@ -11,7 +11,6 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 from aion import client
 from aion.client import WorkflowHandle
-from aion.models import Run
 from aion.store import sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.turns import Turns
@@ -37,15 +36,12 @@ def _by_history(most: int) -> dict[str, float]:
     turns.take({})
     counts = {}
     for events in (10, most):
-        while turns.take({}).events or _events(handle) < events:
+        while handle.describe().history_length < events:
             handle.signal(Answering.ask, 1)
+            turns.take({})
         counts[f"history_{events}"] = float(_count(turns, [handle]))
     turns.cache.clear()
     return counts
-
-
-def _events(handle: WorkflowHandle) -> int:
-    return Run.objects.get(pk=handle.run_id).head_seq
 
 
 def _by_batch(most: int) -> dict[str, float]:

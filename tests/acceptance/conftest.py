@@ -57,7 +57,7 @@ def workers(
     environment: dict[str, str], redis_url: str, queue: str, tmp_path: Path, settings: Any
 ) -> Iterator[Cluster]:
     """Celery workers on the shared Redis."""
-    yield from _celery(environment, redis_url, redis_url, queue, tmp_path, settings)
+    yield from celery_cluster(environment, redis_url, redis_url, queue, tmp_path, settings)
     forget_queues(redis_url, [queue, "elsewhere"])
 
 
@@ -66,7 +66,7 @@ def own_workers(
     environment: dict[str, str], server: OwnRedis, queue: str, tmp_path: Path, settings: Any
 ) -> Iterator[Cluster]:
     """Celery workers on a Redis that the test may stop and flush."""
-    yield from _celery(environment, server.url, server.url, queue, tmp_path, settings)
+    yield from celery_cluster(environment, server.url, server.url, queue, tmp_path, settings)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def embedded_workers(
         yield made
 
 
-def _celery(
+def celery_cluster(
     environment: dict[str, str],
     broker: str,
     bell: str,

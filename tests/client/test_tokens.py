@@ -125,10 +125,10 @@ def test_heartbeats_by_token_keep_the_activity_alive(asked: Asked, clock: Standi
 
 
 def test_a_heartbeat_by_token_hears_of_a_cancel(asked: Asked) -> None:
-    asked.handle.cancel()
-    asked.engine.turns()
+    ActivityTask.objects.update(cancel_requested=True)
 
     assert client.heartbeat_activity(asked.token) == "cancelled"
+    client.cancel_activity(asked.token)
 
 
 def test_silence_ends_the_attempt(asked: Asked, clock: StandingClock) -> None:

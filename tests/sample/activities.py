@@ -78,6 +78,17 @@ def wait_until_told(key: str, seconds: float) -> str:
     return "waited"
 
 
+@activity.defn(retry=SOON)
+def sleep_until_told(key: str) -> str:
+    """At the first attempt, block until told to stop, and fail then."""
+    if activity.info().attempt > 1:
+        return "again"
+    note(f"began:{key}")
+    activity.wait_for_cancelled(30)
+    note(f"told:{key}:{activity.cancel_reason()}")
+    raise RuntimeError("told to stop")
+
+
 @activity.defn(retry=SOON, heartbeat_timeout=timedelta(seconds=30))
 def count_with_heartbeats(key: str, steps: int) -> list[int]:
     """Count up from where the last attempt stopped beating."""

@@ -96,9 +96,10 @@ class WorkflowTimedOut(Event, frozen=True, kw_only=True):
 
 
 class WorkflowReopened(Event, frozen=True, kw_only=True):
-    """A closed run was opened again; history goes on from before its failure."""
+    """A closed run was opened again. Replay leaves out the events behind `keep_until` up to this one."""
 
     reason: str = ""
+    keep_until: int = 0
 
 
 class WorkflowPaused(Event, frozen=True, kw_only=True):

@@ -1,0 +1,81 @@
+"""What a history still waits for, and what replay sees of a history that was reopened. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from aion.core.events import (
+    ActivityOutcome,
+    ActivityScheduled,
+    ChildOutcome,
+    ChildWorkflowStarted,
+    Role,
+    TimerCancelled,
+    TimerFired,
+    TimerStarted,
+    WorkflowReopened,
+)
+from aion.core.history import Recorded
+
+
+class PendingWork(msgspec.Struct):
+    """What was asked for and has no outcome: activities, timers and children, by their ids."""
+
+    activities: dict[str, ActivityScheduled] = {}
+    timers: dict[str, TimerStarted] = {}
+    children: dict[str, ChildWorkflowStarted] = {}
+
+
+def pending_work(history: Iterable[Recorded]) -> PendingWork:
+    """Find what a history still waits for."""
+    work = PendingWork()
+    for recorded in history:
+        match recorded.event:
+            case ActivityScheduled() as event:
+                work.activities[event.activity_id] = event
+            case ActivityOutcome() as event:
+                work.activities.pop(event.activity_id, None)
+            case TimerStarted() as event:
+                work.timers[event.timer_id] = event
+            case TimerFired() | TimerCancelled() as event:
+                work.timers.pop(event.timer_id, None)
+            case ChildWorkflowStarted() as event:
+                work.children[event.run_id] = event
+            case ChildOutcome() as event:
+                work.children.pop(event.run_id, None)
+    return work
+
+
+def effective(history: Sequence[Recorded]) -> list[Recorded]:
+    """Leave out what was undone by reopening; the marks of reopening stay, as notes."""
+    kept: list[Recorded] = []
+    for recorded in history:
+        if isinstance(recorded.event, WorkflowReopened):
+            while kept and kept[-1].seq > recorded.event.keep_until:
+                kept.pop()
+        kept.append(recorded)
+    return kept
+
+
+def last_group(history: Sequence[Recorded]) -> int:
+    """Give the index of the last arrival, with the notes that belong to it: where its group begins."""
+    index = len(history) - 1
+    while index > 0 and history[index].event.role is not Role.ARRIVAL:
+        index -= 1
+    while index > 0 and history[index - 1].event.role is Role.NOTE:
+        index -= 1
+    return index
+
+
+def group_ends(history: Sequence[Recorded]) -> list[int]:
+    """List the seqs up to which a history may be cut: each is the end of a whole group."""
+    ends: list[int] = []
+    for before, after in zip(history, history[1:], strict=False):
+        starts_group = after.event.role is Role.ARRIVAL or (
+            after.event.role is Role.NOTE and before.event.role is not Role.NOTE
+        )
+        if starts_group:
+            ends.append(before.seq)
+    return ends

@@ -1,0 +1,104 @@
+"""Changes of a run from outside of its turns: paused, resumed, opened again. For holders of its lock."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+from aion.core.events import ActivityScheduled, TimerStarted
+from aion.core.history import encode_event
+from aion.core.ids import uuid7
+from aion.core.pending import PendingWork
+from aion.core.status import RunStatus
+from aion.store import mailbox
+from aion.store.activities import insert_orders
+from aion.store.dialects import connection, dialect
+from aion.store.rows import TIMER_COLUMNS, ActivityOrder
+
+
+def pause(run_id: uuid.UUID) -> None:
+    """Take a run, what waits for it and its waiting activities out of the queues."""
+    _set_paused(run_id, RunStatus.PAUSED, paused=True)
+
+
+def resume(run_id: uuid.UUID, *, now: dt.datetime) -> None:
+    """Put a run and what waited for it back into the queues."""
+    _set_paused(run_id, RunStatus.RUNNING, paused=False)
+    mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
+
+
+def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:
+    key = dialect().uuid(run_id)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_run SET status = %s, owner_id = NULL WHERE id = %s", [str(status), key]
+        )
+        mailbox.set_parked([run_id], parked=paused, cursor=cursor)
+        cursor.execute(
+            "UPDATE aion_activitytask SET paused = %s WHERE run_id = %s AND state = 'scheduled'",
+            [paused, key],
+        )
+
+
+def open_again(run_id: uuid.UUID) -> bool:
+    """Mark a closed run as running; False when its workflow id has another open run."""
+    key = dialect().uuid(run_id)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_run SET status = %s, closed_at = NULL, result = NULL, failure = NULL "
+            "WHERE id = %s AND NOT EXISTS (SELECT 1 FROM aion_run o WHERE o.closed_at IS NULL "
+            "AND o.workflow_id = (SELECT workflow_id FROM aion_run WHERE id = %s))",
+            [str(RunStatus.RUNNING), key, key],
+        )
+        return bool(cursor.rowcount == 1)
+
+
+def arm(run_id: uuid.UUID, work: PendingWork, *, task_queue: str, now: dt.datetime) -> None:
+    """Write the rows of activities and timers that a history waits for."""
+    with connection().cursor() as cursor:
+        insert_orders(cursor, _orders(run_id, work.activities.values(), task_queue), now)
+        _insert_timers(cursor, run_id, work.timers.values())
+
+
+def _orders(
+    run_id: uuid.UUID, activities: Iterable[ActivityScheduled], task_queue: str
+) -> list[ActivityOrder]:
+    return [
+        ActivityOrder(
+            id=uuid7(),
+            run_id=run_id,
+            activity_id=event.activity_id,
+            activity_type=event.activity_type,
+            task_queue=event.task_queue or task_queue,
+            order=encode_event(event).decode(),
+        )
+        for event in activities
+    ]
+
+
+def _insert_timers(cursor: Any, run_id: uuid.UUID, timers: Iterable[TimerStarted]) -> None:
+    rows = [(run_id, event.timer_id, event.fire_at, False) for event in timers]
+    if rows:
+        dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, rows)
+
+
+def copy_as(
+    source: uuid.UUID, target: uuid.UUID, *, head_seq: int, first_seq: int, now: dt.datetime
+) -> None:
+    """Make the row of a run that goes on from a copy of another's history. Its events come separately."""
+    sql = dialect()
+    cast = "::timestamptz" if sql.name == "postgresql" else ""
+    kept = (
+        "workflow_id, workflow_type, definition_hash, behaviour_version, task_queue, request_id, "
+        "parent_run_id, parent_close_policy, root_run_id, search_attributes, memo"
+    )
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO aion_run (id, status, head_seq, first_seq, history_bytes, started_at, "
+            f"continued_from_run_id, chain_position, problem_count, {kept}) "
+            f"SELECT %s, 'running', %s, %s, history_bytes, %s{cast}, id, chain_position + 1, 0, {kept} "
+            "FROM aion_run WHERE id = %s",
+            [sql.uuid(target), head_seq, first_seq, sql.time(now), sql.uuid(source)],
+        )

@@ -1,0 +1,78 @@
+"""Every pool on every broker: what a team meets on its first day."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aion import client
+from aion.models import ActivityTask, Worker
+from tests.acceptance import invariants
+from tests.acceptance.conftest import celery_cluster
+from tests.acceptance.processes import Cluster
+from tests.acceptance.servers import forget_queues, need_rabbitmq
+from tests.sample.models import Effect
+from tests.sample.workflows import CallAndWait, call
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.postgres, pytest.mark.redis]
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def workers(
+    request: pytest.FixtureRequest,
+    environment: dict[str, str],
+    redis_url: str,
+    queue: str,
+    tmp_path: Path,
+    settings: Any,
+) -> Iterator[Cluster]:
+    broker = redis_url if request.param == "redis" else need_rabbitmq()
+    yield from celery_cluster(environment, broker, redis_url, queue, tmp_path, settings)
+    forget_queues(broker, [queue])
+
+
+@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
+def test_a_worker_with_beat_is_a_complete_installation(workers: Cluster, pool: str) -> None:
+    worker = workers.celery("only", "-B", pool=pool)
+
+    assert run_a_handful() == ["marked", "once", 5, "waited", 2, [1]]
+    assert seconds_until_told("cancelled", pool=pool) < 2
+    stopped_in = worker.terminate()
+
+    assert stopped_in < 5
+    assert not Worker.objects.exists()
+    assert invariants.problems() == []
+    assert Effect.objects.filter(key="once:once").count() == 1
+
+
+def run_a_handful() -> list[Any]:
+    """A remote activity, a transactional one, a Celery task, a coroutine, and two that fail first."""
+    wanted: list[tuple[str, list[Any]]] = [
+        ("leave_mark", ["marked"]),
+        ("leave_mark_once", ["once"]),
+        ("add", [2, 3]),
+        ("wait_async", ["waited", 0.05]),
+        ("fail_times", ["failing", 1]),
+        ("fail_task", ["failing", 1]),
+    ]
+    handles = [client.start_workflow(call, name, arguments) for name, arguments in wanted]
+    return [handle.result(20) for handle in handles]
+
+
+def seconds_until_told(key: str, *, pool: str) -> float:
+    """How long a cancel takes to reach a running attempt that does not heartbeat."""
+    handle = client.start_workflow(CallAndWait, "wait_until_told", [key, 30])
+    eventually(lambda: Effect.objects.filter(key=f"began:{key}").exists(), what="it runs")
+    begin = time.monotonic()
+    handle.cancel()
+    eventually(lambda: Effect.objects.filter(key=f"told:{key}:cancelled").exists(), what="it is told")
+    took = time.monotonic() - begin
+    assert handle.result(5) == "told"
+    assert not ActivityTask.objects.exists()
+    print(f"{pool}: told {took:.2f} s after the cancel")
+    return took
