@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import math
 from typing import Any, Self
 
 from django.conf import settings as django_settings
@@ -94,8 +95,10 @@ def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
         return None
     if not isinstance(value, wanted) or isinstance(value, bool):
         return f"AION[{key!r}] must be {type(default).__name__}, not {type(value).__name__}"
-    if isinstance(default, (int, float)) and value <= 0:
-        return f"AION[{key!r}] must be positive, not {value}"
+    if isinstance(default, (int, float)) and not 0 < value < math.inf:
+        return f"AION[{key!r}] must be positive and finite, not {value}"
+    if isinstance(default, tuple) and not all(isinstance(item, str) for item in value):
+        return f"AION[{key!r}] must hold str only, not {value!r}"
     choices = _CHOICES.get(key)
     if choices and value not in choices:
         return f"AION[{key!r}] must be one of {', '.join(choices)}, not {value!r}"
@@ -111,7 +114,7 @@ class _Current:
 
     def __getattr__(self, name: str) -> Any:
         if self._settings is None:
-            self._settings = Settings.from_dict(dict(getattr(django_settings, "AION", {})))
+            self._settings = Settings.from_dict(getattr(django_settings, "AION", {}))
         return getattr(self._settings, name)
 
     def port(self, name: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -57,10 +58,15 @@ def check_durable(database_url: str) -> None:
 def main(words: list[str]) -> int:
     arguments = parse(words)
     PLACE.mkdir(parents=True, exist_ok=True)
-    with services.running(durable=True) as found:
+    with (
+        tempfile.TemporaryDirectory(dir=PLACE) as directory,
+        services.running(durable=True) as found,
+    ):
         for sentence in found.report:
             print(f"# {sentence}", file=sys.stderr, flush=True)
-        return _measure(arguments, found.environment)
+        return _measure(
+            arguments, {**found.environment, "AION_BENCHMARKS_DIRECTORY": directory}
+        )
 
 
 def _measure(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -72,7 +73,7 @@ def last_group(history: Sequence[Recorded]) -> int:
 def group_ends(history: Sequence[Recorded]) -> list[int]:
     """List the seqs up to which a history may be cut: each is the end of a whole group."""
     ends: list[int] = []
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         starts_group = after.event.role is Role.ARRIVAL or (
             after.event.role is Role.NOTE and before.event.role is not Role.NOTE
         )

@@ -58,8 +58,8 @@ def reopen(
             raise RunNotFound(f"Run {run_id} was deleted", workflow_id=workflow_id, run_id=run_id)
         if run.status not in REOPENABLE:
             raise WrongState(f"Run {run.id} is {run.status} and cannot be reopened", run_id=run.id)
-        if not lifecycle.open_again(run.id):
-            raise WrongState(f"Workflow id {run.workflow_id!r} has another open run", run_id=run.id)
+        lifecycle.require_no_open_run(run.workflow_id)
+        lifecycle.open_again(run.id)
         _undo(run, reason)
         bell.ring_loops_after_commit()
     return run.id

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
+from aion.core.errors import WrongState
 from aion.core.events import ActivityScheduled, TimerStarted
 from aion.core.history import encode_event
 from aion.core.ids import uuid7
@@ -42,17 +43,14 @@ def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:
         )
 
 
-def open_again(run_id: uuid.UUID) -> bool:
-    """Mark a closed run as running; False when its workflow id has another open run."""
-    key = dialect().uuid(run_id)
+def open_again(run_id: uuid.UUID) -> None:
+    """Mark a closed run as running."""
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_run SET status = %s, closed_at = NULL, result = NULL, failure = NULL "
-            "WHERE id = %s AND NOT EXISTS (SELECT 1 FROM aion_run o WHERE o.closed_at IS NULL "
-            "AND o.workflow_id = (SELECT workflow_id FROM aion_run WHERE id = %s))",
-            [str(RunStatus.RUNNING), key, key],
+            "WHERE id = %s",
+            [str(RunStatus.RUNNING), dialect().uuid(run_id)],
         )
-        return bool(cursor.rowcount == 1)
 
 
 def arm(run_id: uuid.UUID, work: PendingWork, *, task_queue: str, now: dt.datetime) -> None:
@@ -98,7 +96,23 @@ def copy_as(
         cursor.execute(
             f"INSERT INTO aion_run (id, status, head_seq, first_seq, history_bytes, started_at, "
             f"continued_from_run_id, chain_position, problem_count, {kept}) "
-            f"SELECT %s, 'running', %s, %s, history_bytes, %s{cast}, id, chain_position + 1, 0, {kept} "
+            f"SELECT %s, 'running', %s, %s, 0, %s{cast}, id, chain_position + 1, 0, {kept} "
             "FROM aion_run WHERE id = %s",
             [sql.uuid(target), head_seq, first_seq, sql.time(now), sql.uuid(source)],
         )
+
+
+def require_no_open_run(workflow_id: str) -> None:
+    """Make sure that a workflow id is free.
+
+    Raises:
+        WrongState: it has an open run.
+    """
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM aion_run WHERE workflow_id = %s AND closed_at IS NULL", [workflow_id]
+        )
+        row = cursor.fetchone()
+    if row is not None:
+        open_run = dialect().read_uuid(row[0])
+        raise WrongState(f"Workflow id {workflow_id!r} has another open run", run_id=open_run)

@@ -7,6 +7,7 @@ nobody has ticked for a while it ticks itself, so that a dead beat delays nothin
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import logging
 import os
@@ -130,6 +131,10 @@ def _give_up_dead_children(worker: WorkerIdentity, held: Iterable[Held]) -> None
 
 
 def _alive(pid: int) -> bool:
+    """Tell whether a pool process lives. A dead one stays known to the system until the pool reaps it."""
+    if hasattr(os, "waitid"):
+        with contextlib.suppress(ChildProcessError):
+            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -7,6 +7,7 @@ from config.settings.base import *
 SECRET_KEY = "a-constant-key-for-the-benchmarks"
 INSTALLED_APPS = ["benchmarks.on_celery"]
 DATABASES: dict[str, dict[str, object]] = {}
+ROOT_URLCONF = "benchmarks.on_celery.urls"
 
 CELERY_BROKER_URL = os.environ["AION_TEST_REDIS_URL"]
 CELERY_RESULT_BACKEND = CELERY_BROKER_URL

@@ -27,8 +27,8 @@ def working() -> Iterator[None]:
     """Run a worker meanwhile. It may still be starting when the block begins."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "celery", "-A", "config", "worker", "--concurrency", "1"),
-            *("--loglevel", "ERROR", "--quiet", "--without-gossip", "--without-mingle"),
+            *(sys.executable, "-m", "celery", "-A", "config", "--quiet", "worker"),
+            *("--concurrency", "1", "--loglevel", "ERROR", "--without-gossip", "--without-mingle"),
         ],
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,

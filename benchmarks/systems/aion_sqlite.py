@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Final
 
 from benchmarks.on_aion import CASES as CASES
 
 NEEDS: Final[tuple[str, ...]] = ()
-FILE: Final = Path(__file__).resolve().parents[2] / "var" / "benchmarks" / "aion.sqlite3"
+
+
+def _choose() -> None:
+    os.environ["AION_SQLITE_PATH"] = f"{os.environ['AION_BENCHMARKS_DIRECTORY']}/aion.sqlite3"
 
 
 def prepare() -> None:
-    """Make a new file with the tables."""
+    """Make the file with the tables."""
     from benchmarks.on_aion.setup import migrate
 
-    for suffix in ("", "-wal", "-shm"):
-        FILE.with_name(FILE.name + suffix).unlink(missing_ok=True)
-    os.environ["AION_SQLITE_PATH"] = str(FILE)
+    _choose()
     migrate()
 
 
@@ -26,5 +26,5 @@ def begin() -> None:
     """Set up Django and empty the tables."""
     from benchmarks.on_aion.setup import begin as begin_aion
 
-    os.environ["AION_SQLITE_PATH"] = str(FILE)
+    _choose()
     begin_aion()

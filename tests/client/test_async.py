@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from aion import activity, client
 from aion.core.errors import ActivityNotFound, RunNotFound
@@ -15,9 +17,22 @@ from aion.models import ActivityTask
 from tests.support import kit
 from tests.support.engine import Engine, running_worker
 
+def run(function: Callable[[], Awaitable[Any]]) -> Any:
+    """Run async code and close the connection of its synchronous thread."""
+
+    async def run_and_close() -> Any:
+        try:
+            return await function()
+        finally:
+            await sync_to_async(connections.close_all)()
+
+    return asyncio.run(run_and_close())
+
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.mark.django_db(transaction=False)
 def test_every_function_has_a_twin() -> None:
     functions = [name for name in client.__all__ if inspect.isfunction(getattr(client, name))]
     plain = {name for name in functions if not name.startswith("a")} - {"get_workflow_handle"}
@@ -43,7 +58,7 @@ def test_a_run_is_driven_without_leaving_async_code() -> None:
         return [described.workflow_id, first[0].kind, result, await handle.aquery("got")]
 
     with running_worker(activity_threads=0):
-        assert asyncio.run(drive()) == ["a", "WorkflowStarted", [1, 2], [1, 2]]
+        assert run(drive) == ["a", "WorkflowStarted", [1, 2], [1, 2]]
 
 
 def test_runs_are_cancelled_and_terminated() -> None:
@@ -55,7 +70,7 @@ def test_runs_are_cancelled_and_terminated() -> None:
         return [str(result) for result in results]
 
     with running_worker(activity_threads=0):
-        cancelled, terminated = asyncio.run(drive())
+        cancelled, terminated = run(drive)
 
     assert cancelled.endswith("cancelled: a")
     assert terminated.endswith("terminated: b")
@@ -66,7 +81,7 @@ def test_executing_gives_the_result() -> None:
         return await client.aexecute_workflow(kit.greet, "ann", result_timeout=10)
 
     with running_worker(activity_threads=0):
-        assert asyncio.run(drive()) == kit.Greeting("hello ann", 1)
+        assert run(drive) == kit.Greeting("hello ann", 1)
 
 
 def test_many_wait_at_once_and_hold_up_nobody() -> None:
@@ -78,7 +93,7 @@ def test_many_wait_at_once_and_hold_up_nobody() -> None:
         return [handle.workflow_id for handle in handles] == [r[0] for r in await asyncio.gather(*waiting)]
 
     with running_worker(activity_threads=0):
-        assert asyncio.run(drive()) is True
+        assert run(drive) is True
 
 
 def test_errors_are_those_of_the_originals() -> None:
@@ -88,7 +103,7 @@ def test_errors_are_those_of_the_originals() -> None:
         with pytest.raises(TypeError):
             await client.astart_workflow(kit.greet)
 
-    asyncio.run(drive())
+    run(drive)
 
 
 def test_tokens(
@@ -117,7 +132,7 @@ def test_tokens(
         with pytest.raises(ActivityNotFound):
             await client.acomplete_activity(complete)
 
-    asyncio.run(settle())
+    run(settle)
     ActivityTask.objects.all().delete()
     handle.terminate()
     assert handle.describe().status == "terminated"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import override_settings
 
 from aion import activity, checks, workflow
 from aion.authoring.registry import registry
 from aion.conf import Settings, find_problems
 from aion.conf import settings as aion_settings
+
+pytestmark = pytest.mark.django_db
 
 DEFAULTS = Settings()
 
@@ -185,18 +188,14 @@ def test_e007_names_the_wall_clock() -> None:
     assert "test_checks.py" in message
 
 
-import datetime as dt  # noqa: E402  # a global of the workflow above, found by its name
-
 # --- the database ---------------------------------------------------------------------------------
 
 
-@pytest.mark.django_db
 def test_a_good_database_passes() -> None:
     assert messages({}) == []
     assert list(checks.check_database(None, databases=None)) == []
 
 
-@pytest.mark.django_db
 def test_w002_says_that_tables_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection.introspection, "table_names", list)
 
@@ -206,9 +205,8 @@ def test_w002_says_that_tables_are_missing(monkeypatch: pytest.MonkeyPatch) -> N
     assert message.hint == "Run `manage.py migrate`."
 
 
-@pytest.mark.django_db
 def test_e008_names_a_database_that_cannot_hold_aion(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(type(connection), "vendor", "oracle")
+    monkeypatch.setattr(connections["default"], "vendor", "oracle")
 
     [message] = checks.check_database(None, databases=["default"])
 

@@ -1,0 +1,81 @@
+"""What callers give, as the operations take it: workflows, message names, arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+
+from aion.authoring.registry import registry
+from aion.authoring.workflow_definition import WorkflowDefinition, definition_of
+from aion.core.errors import DefinitionError, InvalidArgument, UnknownType
+from aion.core.signatures import CallSignature, encode_arguments
+from aion.operations.checking import check_text
+from aion.store.dialects import alias
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Workflow = type | Callable[..., Any] | str
+
+
+def twin(function: Callable[P, T]) -> Callable[P, Any]:
+    """Make the async twin of a function, on the thread where Django's connections live."""
+    return sync_to_async(function, thread_sensitive=True)
+
+
+def waiting_twin(function: Callable[P, T]) -> Callable[P, Any]:
+    """Make the async twin of a function that waits, on a thread of its own.
+
+    Nobody tidies up behind that thread, so its connection must not stay open.
+    """
+
+    def wait(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            connections[alias()].close()
+
+    return sync_to_async(wait, thread_sensitive=False)
+
+
+def message(
+    what: str,
+    name: str | Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any] | None,
+) -> tuple[str, bytes]:
+    """Give a message's name and encoded arguments; a handler method also checks the arguments."""
+    if isinstance(name, str):
+        check_text("name", name, most=None)
+        return name, encode_arguments(args, kwargs or {}, what=f"{what} {name}")
+    marked = getattr(name, f"__aion_{what}__", None)
+    if marked is None:
+        raise InvalidArgument(f"{name!r} is not decorated with @workflow.{what}", field="name")
+    signature = CallSignature.of(name, skip_self=True)
+    title = f"{what} {marked}"
+    signature.check(args, dict(kwargs or {}), what=title)
+    return marked, signature.encode(args, dict(kwargs or {}), what=title)
+
+
+def definition(workflow: Workflow) -> WorkflowDefinition:
+    """Find a workflow that can be started.
+
+    Raises:
+        UnknownType: there is none.
+        DefinitionError: it is defined in a way that cannot work.
+    """
+    if isinstance(workflow, str):
+        definition = registry.workflow(workflow)
+    else:
+        found = definition_of(workflow)
+        if found is None:
+            raise UnknownType(
+                f"{workflow!r} is not decorated with @workflow.defn", name=str(workflow)
+            )
+        definition = found
+    if definition.problems:
+        reasons = "; ".join(definition.problems)
+        raise DefinitionError(f"Workflow {definition.name} cannot be started: it {reasons}")
+    return definition

@@ -1,0 +1,202 @@
+"""One run of a workflow, for those who talk to it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aion.authoring.registry import registry
+from aion.client.calls import message, twin, waiting_twin
+from aion.client.lifecycle import RunLifecycle
+from aion.client.updates import UpdateHandle
+from aion.core.history import Recorded
+from aion.core.ids import uuid7
+from aion.core.payloads import decode
+from aion.core.signatures import CallSignature, decode_any
+from aion.operations import result as _result
+from aion.operations.checking import check_count
+from aion.operations.describe import RunDescription
+from aion.operations.describe import describe as _describe
+from aion.operations.query import query as _query
+from aion.operations.signal import signal as _signal
+from aion.operations.target import find as _find
+from aion.operations.update import send_update, wait_for_update
+from aion.store import histories as _histories
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class WorkflowHandle(RunLifecycle):
+    """One run of a workflow, for those who talk to it.
+
+    Without `run_id` the handle means whatever run of the workflow id is open, else the newest.
+    `created` is False when a start found the run already there.
+    """
+
+    def result(self, timeout: float | None = None, *, type: Any = None) -> Any:
+        """Give the workflow's result, waiting for it; `timeout` is in seconds.
+
+        It is decoded by the return annotation of the workflow, or by `type`. A run that continued as new
+        is followed. Do not wait inside a transaction: what you wait for may wait for its commit.
+
+        Raises:
+            WorkflowFailureError: the run did not complete; `cause` says why.
+            ResultTimeout: it did not end in time, and goes on.
+            RunNotFound: there is no such run.
+        """
+        run = _find(self.workflow_id, self.run_id)
+        raw = _result.result(run.id, timeout=timeout)
+        if type is not None:
+            return decode_any(raw) if type is Any else _decode(raw, type)
+        definition = registry.workflows.get(run.workflow_type)
+        if definition is None:
+            return decode_any(raw)
+        return definition.signature.decode_result(raw, what=f"workflow {run.workflow_type}")
+
+    def signal(
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        request_id: str = "",
+    ) -> None:
+        """Send a signal, by name or by the handler method. When this returns, the workflow will see it.
+
+        A `request_id` that the run has taken before changes nothing.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunClosed: it has ended.
+            PayloadError: an argument has no JSON form or is too large.
+        """
+        name, data = message("signal", name, args, kwargs)
+        _signal(self.workflow_id, self.run_id, name, data, request_id=request_id)
+
+    def query(
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Ask the workflow's code, by the query's name or method. Open or closed, nothing changes.
+
+        Raises:
+            RunNotFound: there is no such run.
+            UnknownQuery: the workflow has no such query.
+            QueryError: the handler failed.
+        """
+        handler = name if callable(name) else None
+        name, data = message("query", name, args, kwargs)
+        raw = _query(self.workflow_id, self.run_id, name, data)
+        if handler is None:
+            return decode_any(raw)
+        signature = CallSignature.of(handler, skip_self=True)
+        return signature.decode_result(raw, what=f"query {name}")
+
+    def start_update(
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str = "",
+        wait_for: str = "accepted",
+        timeout: float | None = None,
+    ) -> UpdateHandle:
+        """Send an update and wait until it is `accepted` or `completed`; None does not wait.
+
+        The same `id` again attaches to the first. Waiting works outside of transactions only: the workflow
+        sees the update when the caller's transaction has committed.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunClosed: it has ended.
+            UpdateRefused: the validator refused it.
+            ResultTimeout: it was not accepted in time; it goes on.
+        """
+        handler = name if callable(name) else None
+        name, data = message("update", name, args, kwargs)
+        update_id = id or str(uuid7())
+        run_id = send_update(self.workflow_id, self.run_id, name, data, update_id=update_id)
+        handle = UpdateHandle(run_id, update_id, handler)
+        if wait_for:
+            wait_for_update(run_id, update_id, until=wait_for, timeout=timeout)
+        return handle
+
+    def execute_update(
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        id: str = "",
+        timeout: float | None = None,
+    ) -> Any:
+        """Send an update and give its result (see `start_update`).
+
+        Raises:
+            UpdateFailed: the handler failed, or the run ended first; the cause says why.
+        """
+        handle = self.start_update(name, *args, kwargs=kwargs, id=id, wait_for="")
+        return handle.result(timeout)
+
+    def describe(self) -> RunDescription:
+        """Describe the run.
+
+        Raises:
+            RunNotFound: there is no such run.
+        """
+        return _describe(self.workflow_id, self.run_id)
+
+    def fetch_history(self, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:
+        """Read the run's events from a seq on, at most `limit`.
+
+        Raises:
+            RunNotFound: there is no such run.
+            InvalidArgument: `from_seq` is not an integer from 1, or `limit` not one from 0.
+        """
+        check_count("from_seq", from_seq, least=1)
+        if limit is not None:
+            check_count("limit", limit)
+        run = _find(self.workflow_id, self.run_id)
+        return _histories.load_one(run.id, from_seq=from_seq, limit=limit)
+
+    async def aresult(self, timeout: float | None = None, *, type: Any = None) -> Any:
+        """Async twin of `result`; it waits on a thread of its own, not on the one that all share."""
+        return await waiting_twin(self.result)(timeout, type=type)
+
+    async def asignal(self, name: str | Callable[..., Any], *args: Any, **options: Any) -> None:
+        """Async twin of `signal`."""
+        await twin(self.signal)(name, *args, **options)
+
+    async def aquery(self, name: str | Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Async twin of `query`."""
+        return await twin(self.query)(name, *args, **options)
+
+    async def astart_update(
+        self, name: str | Callable[..., Any], *args: Any, **options: Any
+    ) -> UpdateHandle:
+        """Async twin of `start_update`."""
+        handle: UpdateHandle = await waiting_twin(self.start_update)(name, *args, **options)
+        return handle
+
+    async def aexecute_update(
+        self, name: str | Callable[..., Any], *args: Any, **options: Any
+    ) -> Any:
+        """Async twin of `execute_update`."""
+        return await waiting_twin(self.execute_update)(name, *args, **options)
+
+    async def adescribe(self) -> RunDescription:
+        """Async twin of `describe`."""
+        description: RunDescription = await twin(self.describe)()
+        return description
+
+    async def afetch_history(
+        self, *, from_seq: int = 1, limit: int | None = None
+    ) -> list[Recorded]:
+        """Async twin of `fetch_history`."""
+        history: list[Recorded] = await twin(self.fetch_history)(from_seq=from_seq, limit=limit)
+        return history
+
+
+def _decode(raw: bytes, hint: Any) -> Any:
+
+    return decode(raw, hint, field="the result of the workflow")

@@ -1,0 +1,180 @@
+"""Starts of workflows, alone or together with a message."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from aion.client.calls import Workflow, definition, twin
+from aion.client.handle import WorkflowHandle
+from aion.client.updates import UpdateHandle
+from aion.core.errors import InvalidArgument
+from aion.operations.checking import check_mapping
+from aion.operations.policies import IdConflictPolicy, IdReusePolicy
+from aion.operations.start import StartRequest
+from aion.operations.start import start as _start
+from aion.operations.target import parse_run_id
+from aion.store.dialects import atomic as _atomic
+
+
+def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
+    workflow: Workflow,
+    *args: Any,
+    id: str = "",
+    kwargs: Mapping[str, Any] | None = None,
+    request_id: str = "",
+    task_queue: str = "",
+    id_reuse_policy: IdReusePolicy | str = IdReusePolicy.ALLOW,
+    id_conflict_policy: IdConflictPolicy | str = IdConflictPolicy.FAIL,
+    start_delay: dt.timedelta | None = None,
+    execution_timeout: dt.timedelta | None = None,
+    run_timeout: dt.timedelta | None = None,
+    memo: Mapping[str, Any] | None = None,
+    search_attributes: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> WorkflowHandle:
+    """Start a workflow, by class, function or type name, and give a handle of its run.
+
+    It starts if and when the caller's transaction commits; the handle's ids are known at once. `id` is the
+    business id, unique among open runs, by default the run id. A call repeated with the same `id` and
+    `request_id` gives the run of the first. `kwargs` are keyword arguments for the workflow.
+
+    Raises:
+        UnknownType: no workflow has this name.
+        DefinitionError: the workflow is defined in a way that cannot work.
+        TypeError: the arguments do not fit the workflow.
+        PayloadError: an argument has no JSON form or is too large.
+        WorkflowAlreadyStarted: the id is taken and the policies refuse.
+        InvalidArgument: an option cannot be used.
+    """
+    target = definition(workflow)
+    what = f"workflow {target.name}"
+    named = dict(kwargs or {})
+    target.signature.check(args, named, what=what)
+    started = _start(
+        StartRequest(
+            workflow_type=target.name,
+            input=target.signature.encode(args, named, what=what),
+            workflow_id=id,
+            request_id=request_id,
+            task_queue=task_queue,
+            definition_hash=target.definition_hash,
+            reuse=_policy(IdReusePolicy, id_reuse_policy, "id_reuse_policy"),
+            conflict=_policy(IdConflictPolicy, id_conflict_policy, "id_conflict_policy"),
+            start_delay=start_delay,
+            run_timeout=run_timeout,
+            execution_timeout=execution_timeout,
+            memo=check_mapping("memo", memo),
+            search_attributes=check_mapping("search_attributes", search_attributes),
+            headers=check_mapping("headers", headers),
+        )
+    )
+    return WorkflowHandle(started.workflow_id, started.run_id, started.created, target.name)
+
+
+E = TypeVar("E", IdReusePolicy, IdConflictPolicy)
+
+
+def _policy(kind: type[E], value: E | str, field: str) -> E:
+    try:
+        return kind(value)
+    except ValueError as error:
+        known = ", ".join(kind)
+        raise InvalidArgument(
+            f"{field} must be one of {known}, not {value!r}", field=field
+        ) from error
+
+
+def signal_with_start(
+    workflow: Workflow,
+    *args: Any,
+    signal: str | Callable[..., Any],
+    signal_args: tuple[Any, ...] = (),
+    signal_request_id: str = "",
+    **options: Any,
+) -> WorkflowHandle:
+    """Signal the open run of a workflow id, starting it first if there is none: one transaction.
+
+    The options are those of `start_workflow`; `id` must be given.
+
+    Raises:
+        InvalidArgument: no `id`, or another option that cannot be used.
+    """
+    with _or_existing(options):
+        handle = start_workflow(workflow, *args, **options)
+        handle.signal(signal, *signal_args, request_id=signal_request_id)
+    return handle
+
+
+def update_with_start(
+    workflow: Workflow,
+    *args: Any,
+    update: str | Callable[..., Any],
+    update_args: tuple[Any, ...] = (),
+    update_id: str = "",
+    **options: Any,
+) -> UpdateHandle:
+    """Update the open run of a workflow id, starting it first if there is none: one transaction.
+
+    The options are those of `start_workflow`; `id` must be given. Ask the handle for the result.
+
+    Raises:
+        InvalidArgument: no `id`, or another option that cannot be used.
+    """
+    with _or_existing(options):
+        handle = start_workflow(workflow, *args, **options)
+        return handle.start_update(update, *update_args, id=update_id, wait_for="")
+
+
+@contextmanager
+def _or_existing(options: dict[str, Any]) -> Iterator[None]:
+    if not options.get("id"):
+        raise InvalidArgument("A start that may find a run needs an id", field="id")
+    options.setdefault("id_conflict_policy", IdConflictPolicy.USE_EXISTING)
+    with _atomic():
+        yield
+
+
+def execute_workflow(
+    workflow: Workflow, *args: Any, result_timeout: float | None = None, **options: Any
+) -> Any:
+    """Start a workflow and wait for its result (see `start_workflow` and `WorkflowHandle.result`)."""
+    return start_workflow(workflow, *args, **options).result(result_timeout)
+
+
+def get_workflow_handle(workflow_id: str, run_id: uuid.UUID | str | None = None) -> WorkflowHandle:
+    """Give a handle of a run that was started elsewhere. Nothing is looked up yet.
+
+    Raises:
+        InvalidArgument: `run_id` is not a UUID.
+    """
+    return WorkflowHandle(workflow_id, None if run_id is None else parse_run_id(run_id))
+
+
+async def astart_workflow(workflow: Workflow, *args: Any, **options: Any) -> WorkflowHandle:
+    """Async twin of `start_workflow`."""
+    handle: WorkflowHandle = await twin(start_workflow)(workflow, *args, **options)
+    return handle
+
+
+async def asignal_with_start(workflow: Workflow, *args: Any, **options: Any) -> WorkflowHandle:
+    """Async twin of `signal_with_start`."""
+    handle: WorkflowHandle = await twin(signal_with_start)(workflow, *args, **options)
+    return handle
+
+
+async def aupdate_with_start(workflow: Workflow, *args: Any, **options: Any) -> UpdateHandle:
+    """Async twin of `update_with_start`."""
+    handle: UpdateHandle = await twin(update_with_start)(workflow, *args, **options)
+    return handle
+
+
+async def aexecute_workflow(
+    workflow: Workflow, *args: Any, result_timeout: float | None = None, **options: Any
+) -> Any:
+    """Async twin of `execute_workflow`."""
+    handle = await astart_workflow(workflow, *args, **options)
+    return await handle.aresult(result_timeout)
