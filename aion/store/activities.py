@@ -381,3 +381,13 @@ def unpublish(task_id: uuid.UUID, attempt: int) -> None:
             "WHERE id = %s AND attempt = %s AND state = 'scheduled'",
             [dialect().uuid(task_id), attempt],
         )
+
+
+def forget_publications(*, before: dt.datetime) -> None:
+    """Let every unclaimed activity be published again: its message may be lost."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET published_at = NULL "
+            "WHERE state = 'scheduled' AND published_at < %s",
+            [dialect().time(before)],
+        )

@@ -13,8 +13,9 @@ Inside of a workflow two rules hold:
   `workflow.side_effect` may use them too, because its value is recorded;
 * *threads, sockets and processes* are refused whoever asks.
 
-Writing a log record and importing a module are no acts of the workflow, so neither rule looks at what
-they do below: handlers send records through sockets, modules start threads.
+What is no act of the workflow is let through by both rules: writing a log record (handlers send them
+through sockets), importing a module (it may start threads), and what the garbage collector calls wherever
+it happens to run.
 
 What cannot be wrapped is found in other ways: `datetime.now` by reading the code (`aion.authoring.purity`),
 functions bound by `from time import time` by rebinding them (`cover`), database connections by the runtime.
@@ -23,6 +24,7 @@ functions bound by `from time import time` by rebinding them (`cover`), database
 from __future__ import annotations
 
 import functools
+import gc
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -98,10 +100,9 @@ def _check(entry: Forbidden, caller: FrameType) -> None:
     if entry.reach is Reach.USERS and (not is_users(caller) or _taking_value()):
         return
     for frame in outwards(caller):
-        package = package_of(frame)
-        if package in _NOT_ACTS_OF_THE_WORKFLOW:
+        if _is_no_act(frame):
             return
-        if package == ENGINE:
+        if package_of(frame) == ENGINE:
             break
     where = place_of(caller)
     raise ForbiddenInWorkflow(
@@ -110,6 +111,16 @@ def _check(entry: Forbidden, caller: FrameType) -> None:
         used=entry.title,
         where=where,
         instead=entry.instead,
+    )
+
+
+def _is_no_act(frame: FrameType) -> bool:
+    """Tell whether the frame was not called because the workflow wanted something."""
+    code = frame.f_code
+    return (
+        package_of(frame) in _NOT_ACTS_OF_THE_WORKFLOW
+        or code.co_name == "__del__"
+        or any(getattr(callback, "__code__", None) is code for callback in gc.callbacks)
     )
 
 

@@ -359,7 +359,7 @@ class Instance:
         """End every coroutine, in the order of creation. Their `finally` blocks cannot act any more."""
         self._log.mode = Mode.CLOSING
         self._loop.stopped = True
-        self._base.run(self._close_tasks)
+        self._base.run(self._loop.run_inside, self._close_tasks)
 
     def _close_tasks(self) -> None:
         for task in self._loop.tasks:

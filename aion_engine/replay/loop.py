@@ -110,21 +110,28 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def drain(self) -> None:
         """Run until nothing is ready and no condition holds."""
+        self.run_inside(self._drain)
+
+    def run_inside(self, function: Callable[[], None]) -> None:
+        """Call a function for which this is the running loop."""
         outer = asyncio_events._get_running_loop()
         asyncio_events._set_running_loop(self)
-        ready = self.ready
         try:
-            while not self.stopped:
-                while ready:
-                    handle = ready.popleft()
-                    if not handle.is_cancelled:
-                        handle.context.run(handle.callback, *handle.args)
-                        if self.stopped:
-                            return
-                if not self.conditions or not self._release_conditions():
-                    return
+            function()
         finally:
             asyncio_events._set_running_loop(outer)
+
+    def _drain(self) -> None:
+        ready = self.ready
+        while not self.stopped:
+            while ready:
+                handle = ready.popleft()
+                if not handle.is_cancelled:
+                    handle.context.run(handle.callback, *handle.args)
+                    if self.stopped:
+                        return
+            if not self.conditions or not self._release_conditions():
+                return
 
     def _release_conditions(self) -> bool:
         released = False

@@ -1,124 +1,29 @@
 """Bells: how loops and waiters hear that there is work. Losing a ring costs latency, never work.
 
 * `PollingBell` rings within the process only; others notice at their next poll.
-* `RedisBell` publishes; every listener has one connection and one thread.
-* `PostgresBell` notifies; every listener has one connection and one thread.
+* `SQLiteBell` looks every few milliseconds whether the database file has changed.
+* `RedisBell` publishes; every listening process has one connection and one thread.
+* `PostgresBell` notifies; every listening process has one connection and one thread.
 
 A ring is never worth an error: publishing failures are logged, at most once a minute, and the poll finds
-the work.
+the work. A bell's module, and the driver it needs, is imported only where the settings name it.
 """
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
-import uuid
-from collections import defaultdict
-from collections.abc import Iterable
+from importlib import import_module
+from typing import Any
 
-log = logging.getLogger("aion.bell")
-
-LOOPS = "loops"
-
-
-class LocalWaiter:
-    """Waits for rings within this process."""
-
-    def __init__(self, bell: PollingBell, topic: str) -> None:
-        self._bell = bell
-        self._topic = topic
-        self._event = threading.Event()
-
-    def ring(self) -> None:
-        """Wake the waiter."""
-        self._event.set()
-
-    def wait(self, timeout: float) -> bool:
-        """Block until rung."""
-        rung = self._event.wait(timeout)
-        self._event.clear()
-        return rung
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._bell._leave(self._topic, self)
+_MODULES = {
+    "PollingBell": "polling_bell",
+    "SQLiteBell": "sqlite_bell",
+    "RedisBell": "redis_bell",
+    "PostgresBell": "postgres_bell",
+}
 
 
-class PollingBell:
-    """Rings within the process; between processes there is only polling."""
-
-    listens = False
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiters: dict[str, list[LocalWaiter]] = defaultdict(list)
-
-    def ring_loops(self) -> None:
-        """Wake the loops of this process."""
-        self._ring(LOOPS)
-
-    def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
-        """Wake the result waiters of this process."""
-        for run_id in run_ids:
-            self._ring(run_id.hex)
-
-    def loop_waiter(self) -> LocalWaiter:
-        """Listen for `ring_loops`."""
-        return self._join(LOOPS)
-
-    def result_waiter(self, run_id: uuid.UUID) -> LocalWaiter:
-        """Listen for the end of one run."""
-        return self._join(run_id.hex)
-
-    def _ring(self, topic: str) -> None:
-        if topic not in self._waiters:
-            return
-        with self._lock:
-            waiters = list(self._waiters.get(topic, ()))
-        for waiter in waiters:
-            waiter.ring()
-
-    def _join(self, topic: str) -> LocalWaiter:
-        waiter = LocalWaiter(self, topic)
-        with self._lock:
-            self._waiters[topic].append(waiter)
-        return waiter
-
-    def _leave(self, topic: str, waiter: LocalWaiter) -> bool:
-        """Remove a waiter; tell whether the topic has none left."""
-        with self._lock:
-            waiters = self._waiters.get(topic, [])
-            if waiter in waiters:
-                waiters.remove(waiter)
-            if not waiters:
-                self._waiters.pop(topic, None)
-                return True
-        return False
-
-
-class Complaints:
-    """Logs a recurring error at most once a minute."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._last = float("-inf")
-
-    def log(self, error: Exception) -> None:
-        """Log, unless it was logged a moment ago."""
-        if time.monotonic() - self._last > 60:
-            self._last = time.monotonic()
-            log.warning("%s: %s; work is found by polling meanwhile", self._what, error)
-
-
-def __getattr__(name: str) -> type[PollingBell]:
-    """Give the bells that need a server only to those who name them, so that nobody else imports its driver."""
-    if name == "RedisBell":
-        from aion_engine.runtime.redis_bell import RedisBell
-
-        return RedisBell
-    if name == "PostgresBell":
-        from aion_engine.runtime.postgres_bell import PostgresBell
-
-        return PostgresBell
-    raise AttributeError(name)
+def __getattr__(name: str) -> Any:
+    """Give a bell by its name."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"aion_engine.runtime.{_MODULES[name]}"), name)

@@ -16,7 +16,7 @@ from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.core.ports import Handover
 from aion.operations.bell import the_bell
-from aion_engine.runtime.bells import Complaints
+from aion_engine.runtime.polling_bell import Complaints
 
 log = logging.getLogger("aion.dispatch")
 

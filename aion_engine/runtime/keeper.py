@@ -35,7 +35,8 @@ log = logging.getLogger("aion.keeper")
 class Keeper:
     """Keeps one worker alive in the tables.
 
-    `running` gives the attempts of this process; `board` tells those of forked processes.
+    `running` gives the attempts of this process; `board` tells those of forked processes. It ticks where
+    the last tick is older than `tick_after` seconds, by default when beat is late.
     """
 
     def __init__(
@@ -45,11 +46,13 @@ class Keeper:
         running: Callable[[], Iterable[Running]] = tuple,
         board: Board | None = None,
         ticks: bool = True,
+        tick_after: float | None = None,
     ) -> None:
         self.worker = worker
         self._running = running
         self._board = board
         self._ticks = ticks
+        self._tick_after = settings.TICK_STALE_AFTER if tick_after is None else tick_after
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="aion-keeper", daemon=True)
         self._next_beat = 0.0
@@ -93,7 +96,7 @@ class Keeper:
             self._next_beat = now + settings.LEASE / 3
         self._look_at_attempts()
         if self._ticks and now >= self._next_tick_check:
-            self._next_tick_check = now + settings.TICK_STALE_AFTER / 2
+            self._next_tick_check = now + self._tick_after / 2
             self._tick_if_stale()
 
     def _beat(self) -> None:
@@ -115,7 +118,7 @@ class Keeper:
 
     def _tick_if_stale(self) -> None:
         last = workers.last_tick()
-        stale = dt.timedelta(seconds=settings.TICK_STALE_AFTER)
+        stale = dt.timedelta(seconds=self._tick_after)
         if last is None or clock.now() - last > stale:
             tick()
 

@@ -12,7 +12,7 @@ import psycopg
 from django.db import DatabaseError
 
 from aion.store.dialects import alias, connection
-from aion_engine.runtime.bells import LOOPS, Complaints, LocalWaiter, PollingBell
+from aion_engine.runtime.polling_bell import LOOPS, Complaints, LocalWaiter, PollingBell
 
 _CHANNEL = "aion_bell"
 

@@ -24,7 +24,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from aion.conf import settings
-from aion_engine.runtime.bells import LOOPS, Complaints, LocalWaiter, PollingBell
+from aion_engine.runtime.polling_bell import LOOPS, Complaints, LocalWaiter, PollingBell
 
 _PREFIX: Final = "aion:bell:"
 _SILENCE: Final = 1.0  # seconds without publishing after a failure

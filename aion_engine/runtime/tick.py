@@ -62,6 +62,8 @@ def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
         return
     log.warning("Giving back the leases of %d dead workers", len(dead))
     back = give_back(dead, "its worker is dead", now=now)
+    # Messages that a dead worker had taken from the broker died with it.
+    activities.forget_publications(before=now)
     report.dead_workers += len(dead)
     report.runs_given_back += back.runs
     report.attempts_given_up += back.attempts

@@ -31,7 +31,8 @@ class Worker:
         self.loop = TurnLoop(self.identity.id) if turns else None
         self.pool = ActivityPool(self.identity, threads=threads, queues=queues) if threads else None
         running = self.pool.running if self.pool is not None else tuple
-        self._keeper = Keeper(self.identity, running=running)
+        # There may be no beat beside a plain worker, so it does not wait for one to be late.
+        self._keeper = Keeper(self.identity, running=running, tick_after=settings.TICK_INTERVAL)
         self._stopped = threading.Event()
 
     def run(self) -> None:

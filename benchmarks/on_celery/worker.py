@@ -27,7 +27,7 @@ def working() -> Iterator[None]:
     """Run a worker meanwhile. It may still be starting when the block begins."""
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "celery", "-A", "config", "--quiet", "worker"),
+            *(sys.executable, "-W", "ignore", "-m", "celery", "-A", "config", "--quiet", "worker"),
             *("--concurrency", "1", "--loglevel", "ERROR", "--without-gossip", "--without-mingle"),
         ],
         stdin=subprocess.DEVNULL,

@@ -33,7 +33,5 @@ CELERY_BROKER_URL = "memory://"
 AION = {
     **AION,
     "DISPATCHER": "aion_engine.runtime.dispatch.DatabaseDispatcher",
-    "BELL": "aion_engine.runtime.bells.PollingBell",
-    # There is no beat to wait for: the worker looks at timeouts and dead workers by itself.
-    "TICK_STALE_AFTER": 1,
+    "BELL": "aion_engine.runtime.bells.SQLiteBell",
 }

@@ -191,6 +191,35 @@ def test_the_standard_library_may_use_the_clock(play: Play) -> None:
     assert play(ordinary).result == "fine"
 
 
+def test_what_the_garbage_collector_calls_is_let_through(play: Play) -> None:
+    import gc
+
+    class Measured:
+        def __del__(self) -> None:
+            measured.append(time.time())
+
+    def on_collection(phase: str, info: dict[str, int]) -> None:
+        measured.append(time.perf_counter())
+
+    measured: list[float] = []
+
+    async def littering() -> str:
+        litter: list[object] = [Measured()]
+        litter.append(litter)
+        del litter
+        gc.collect()
+        return "fine"
+
+    gc.callbacks.append(on_collection)
+    try:
+        run = play(littering)
+    finally:
+        gc.callbacks.remove(on_collection)
+
+    assert run.result == "fine"
+    assert len(measured) >= 3
+
+
 def test_generators_with_a_seed_are_free(play: Play) -> None:
     async def seeded() -> int:
         return random.Random(7).randint(1, 100)

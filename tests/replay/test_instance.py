@@ -97,19 +97,39 @@ def test_a_task_group_is_closed_for_good(play: Play) -> None:
     gc.collect()
 
 
-def test_code_that_never_lets_go_is_left_alone(play: Play) -> None:
-    box = {"go": True}
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_code_that_never_lets_go_is_left_alone() -> None:
+    box = {"go": True, "closed": 0}
 
     async def clinging() -> None:
         while box["go"]:
             try:
                 await asyncio.Event().wait()
             except BaseException:
-                continue
+                box["closed"] += 1
 
-    run = play(clinging)
+    run = Driver(clinging).start()
     run.instance.close()
     box["go"] = False
+
+    assert box["closed"] == 100
+
+
+def test_what_asyncio_offers_works_while_the_code_is_closed(play: Play) -> None:
+    seen: list[str] = []
+
+    async def locked() -> None:
+        lock = asyncio.Lock()
+        try:
+            async with lock:
+                await act("work")
+        finally:
+            current = asyncio.current_task()
+            seen.append("free" if not lock.locked() and current is None else "odd")
+
+    play(locked).instance.close()
+
+    assert seen == ["free"]
 
 
 def test_an_instance_expects_only_what_it_waits_for(play: Play) -> None:

@@ -223,7 +223,7 @@ def test_a_workflow_that_does_not_yield_is_interrupted(play: Play) -> None:
             run.complete(1)
 
 
-def test_an_interruption_inside_of_a_forgotten_task_surfaces(play: Play) -> None:
+def test_an_interruption_inside_of_a_forgotten_task_surfaces() -> None:
     """The task keeps the exception and nobody looks; the loop goes on with the next callback."""
     seen: list[str] = []
 
@@ -238,7 +238,7 @@ def test_an_interruption_inside_of_a_forgotten_task_surfaces(play: Play) -> None
 
     with pytest.raises(WorkflowInterrupted, match=r"test_watchdog\.py"):
         with Watchdog(LIMIT).watch("forgetful"):
-            play(forgetful)
+            Driver(forgetful).start()
     assert seen == ["went on"]
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connections
 
@@ -23,6 +22,8 @@ from aion_engine.runtime.turns import Batch
 from aion_engine.runtime.worker import Worker
 from tests.support.kit import Scripted
 from tests.support.waiting import eventually
+
+T = TypeVar("T")
 
 
 class Engine:
@@ -57,6 +58,22 @@ class Engine:
         eventually(lambda: self.loop.local.outcome_count or not self.loop.local.busy)
         return True
 
+    def turn_and_submit(self) -> int:
+        """One step of the loop; gives the number of turns in it."""
+        before = list(self._turns_taken)
+        self.loop.step()
+        return sum(self._turns_taken) - sum(before)
+
+    def turns_until(self, condition: Callable[[], T], *, timeout: float = 10.0) -> T:
+        """Steps, with the pauses of local activities, until a condition holds."""
+
+        def look() -> T:
+            self.loop.local.release_due()
+            self.loop.step()
+            return condition()
+
+        return eventually(look, timeout=timeout)
+
     def begin(self) -> Running | None:
         """Claim the oldest attempt that is due."""
         for task_id, attempt in activities.ready(now=clock.now(), limit=1):
@@ -80,14 +97,13 @@ class Engine:
             self.turns()
 
     def tick(self) -> TickReport:
+        """A tick that finds this worker alive, however far the clock was moved."""
+        workers.beat(self.worker, now=clock.now())
         return tick(force=True)
 
-
-def drop_worker(worker_id: uuid.UUID) -> None:
-    """What is left of a worker that was killed: its leases, and no heartbeat any more."""
-    from aion.models import Worker as Row
-
-    Row.objects.filter(id=worker_id).delete()
+    def die(self) -> None:
+        """What a kill leaves: nothing in memory, leases in the rows, and no heartbeat any more."""
+        self.close()
 
 
 @contextmanager

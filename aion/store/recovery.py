@@ -1,0 +1,212 @@
+"""What a recovery compares and repairs: projections, leftovers of closed runs, lost rows of open ones.
+
+Runs are walked in the order of their ids, a bounded number at a time. What a comparison finds is looked at
+again under the run's lock before anything is changed, so a turn in between is never undone.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from aion.core.history import Recorded, decode_event
+from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
+from aion.store import mailbox
+from aion.store.dialects import connection, dialect
+
+_DECIDING: Final = [kind.__name__ for kind in STATUS_AFTER]
+_CLOSING: Final = [kind.__name__ for kind in TERMINAL_EVENTS]
+_WAITING: Final = ("aion_message", "aion_timer", "aion_activitytask")
+
+
+class Compared(msgspec.Struct):
+    """A run's row beside what its history says; `closing` are the attributes of its closing event."""
+
+    id: uuid.UUID
+    status: str
+    head_seq: int
+    closed_at: dt.datetime | None
+    result: str | None
+    failure: str | None
+    first_seq: int
+    last_seq: int
+    event_count: int
+    history_bytes: int
+    kind: str
+    decided_at: dt.datetime
+    closing: str | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the history has no gap."""
+        return self.event_count == self.last_seq - self.first_seq + 1
+
+
+def run_ids(*, after: uuid.UUID | None, limit: int, only_open: bool = False) -> list[uuid.UUID]:
+    """List ids of runs in their order, behind one."""
+    sql = dialect()
+    conditions = ["closed_at IS NULL"] if only_open else []
+    parameters: list[Any] = []
+    if after is not None:
+        conditions.append("id > %s")
+        parameters.append(sql.uuid(after))
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    with connection().cursor() as cursor:
+        cursor.execute(f"SELECT id FROM aion_run {where} ORDER BY id LIMIT %s", [*parameters, limit])
+        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def compare(ids: Sequence[uuid.UUID]) -> list[Compared]:
+    """Read the rows of runs beside what their histories say. Runs without any event are left out."""
+    sql = dialect()
+    many = sql.many(ids)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id, r.status, r.head_seq, r.closed_at, r.result, r.failure, h.low, h.high, "
+            "h.count, h.size, e.kind, e.recorded_at, "
+            f"CASE WHEN {sql.among('e.kind', 'text')} THEN e.attributes END FROM aion_run r "
+            "JOIN (SELECT run_id, min(seq) AS low, max(seq) AS high, count(*) AS count, "
+            f"sum({_bytes_of('attributes')}) AS size, "
+            f"max(CASE WHEN {sql.among('kind', 'text')} THEN seq END) AS decided "
+            f"FROM aion_event WHERE {sql.among('run_id', 'uuid')} GROUP BY run_id) h "
+            "ON h.run_id = r.id JOIN aion_event e ON e.run_id = r.id AND e.seq = h.decided "
+            f"WHERE {sql.among('r.id', 'uuid')}",
+            [sql.many(_CLOSING), sql.many(_DECIDING), many, many],
+        )
+        return [_compared(row) for row in cursor.fetchall()]
+
+
+def _bytes_of(column: str) -> str:
+    if dialect().name == "postgresql":
+        return f"octet_length({column})"
+    return f"length(CAST({column} AS BLOB))"
+
+
+def _compared(row: tuple[Any, ...]) -> Compared:
+    sql = dialect()
+    values = dict(zip(Compared.__struct_fields__, row, strict=True))
+    values["id"] = sql.read_uuid(values["id"])
+    values["decided_at"] = sql.read_time(values["decided_at"])
+    values["history_bytes"] = int(values["history_bytes"])
+    if values["closed_at"] is not None:
+        values["closed_at"] = sql.read_time(values["closed_at"])
+    return Compared(**values)
+
+
+def lock(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
+    """Lock runs until the transaction ends; those that somebody works on are left out."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT r.id FROM aion_run r WHERE {sql.among('r.id', 'uuid')} {sql.lock}",
+            [sql.many(ids)],
+        )
+        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def write_projection(run: Compared) -> None:
+    """Write what a run's row should say. For the holder of its lock."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_run SET status = %s, head_seq = %s, closed_at = %s, result = %s, "
+            "failure = %s, history_bytes = %s, owner_id = NULL WHERE id = %s",
+            [
+                run.status,
+                run.last_seq,
+                sql.time(run.closed_at),
+                run.result,
+                run.failure,
+                run.history_bytes,
+                sql.uuid(run.id),
+            ],
+        )
+
+
+def remove_leftovers(*, limit: int) -> int:
+    """Remove what waits for closed runs, up to so many rows of each kind; give their number."""
+    removed = 0
+    with connection().cursor() as cursor:
+        for table in _WAITING:
+            cursor.execute(
+                f"DELETE FROM {table} WHERE id IN (SELECT w.id FROM {table} w JOIN aion_run r "
+                "ON r.id = w.run_id WHERE r.closed_at IS NOT NULL LIMIT %s)",
+                [limit],
+            )
+            removed += cursor.rowcount
+    return removed
+
+
+def histories_of(
+    ids: Sequence[uuid.UUID], kinds: Iterable[type]
+) -> dict[uuid.UUID, list[Recorded]]:
+    """Load the events of some kinds, in the order of their seq."""
+    sql = dialect()
+    found: dict[uuid.UUID, list[Recorded]] = defaultdict(list)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT run_id, seq, recorded_at, kind, attributes FROM aion_event "
+            f"WHERE {sql.among('run_id', 'uuid')} AND {sql.among('kind', 'text')} ORDER BY run_id, seq",
+            [sql.many(ids), sql.many([kind.__name__ for kind in kinds])],
+        )
+        for run_id, seq, at, kind, attributes in cursor.fetchall():
+            recorded = Recorded(seq, sql.read_time(at), decode_event(kind, attributes))
+            found[sql.read_uuid(run_id)].append(recorded)
+    return found
+
+
+def timer_ids(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
+    """Give the ids of the timers that runs have."""
+    return _names("timer_id", "aion_timer", ids)
+
+
+def activity_ids(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
+    """Give the ids of the activities that have a row."""
+    return _names("activity_id", "aion_activitytask", ids)
+
+
+def _names(column: str, table: str, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, set[str]]:
+    sql = dialect()
+    found: dict[uuid.UUID, set[str]] = defaultdict(set)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT run_id, {column} FROM {table} WHERE {sql.among('run_id', 'uuid')}",
+            [sql.many(ids)],
+        )
+        for run_id, name in cursor.fetchall():
+            found[sql.read_uuid(run_id)].add(name)
+    return found
+
+
+def mailboxes(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[tuple[str, str]]]:
+    """Give kind and body of the messages that wait for runs."""
+    sql = dialect()
+    found: dict[uuid.UUID, list[tuple[str, str]]] = defaultdict(list)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT run_id, kind, body FROM aion_message WHERE {sql.among('run_id', 'uuid')}",
+            [sql.many(ids)],
+        )
+        for run_id, kind, body in cursor.fetchall():
+            found[sql.read_uuid(run_id)].append((kind, body))
+    return found
+
+
+def unstarted(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """List the runs of these that were created, never began, and have nothing that would begin them."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM aion_run r WHERE {sql.among('id', 'uuid')} AND status = 'running' "
+            "AND NOT EXISTS (SELECT 1 FROM aion_message m WHERE m.run_id = r.id AND m.kind = %s) "
+            "AND NOT EXISTS (SELECT 1 FROM aion_timer t WHERE t.run_id = r.id AND t.timer_id = '$start') "
+            "AND NOT EXISTS (SELECT 1 FROM aion_event e WHERE e.run_id = r.id AND e.kind <> "
+            "'WorkflowStarted')",
+            [sql.many(ids), mailbox.START],
+        )
+        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
