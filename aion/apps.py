@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
 from django.utils.translation import gettext_lazy as _
 
 
@@ -19,4 +23,17 @@ class AionConfig(AppConfig):
 
         from aion import checks  # noqa: F401  # registers the system checks
 
+        apply_payload_limits()
+        setting_changed.connect(apply_payload_limits, dispatch_uid="aion.limits")
         autodiscover_modules("activities", "workflows")
+
+
+def apply_payload_limits(**_: Any) -> None:
+    """Let the pure floors know the limits of the settings; broken settings are left to the checks."""
+    from aion.conf import Settings, find_problems
+    from aion.core.payloads import Limits, set_default_limits
+
+    values = getattr(django_settings, "AION", {})
+    if not find_problems(values):
+        current = Settings(**values)
+        set_default_limits(Limits(warn=current.PAYLOAD_WARN, refuse=current.PAYLOAD_REFUSE))

@@ -20,7 +20,7 @@ PORTS = ("DISPATCHER", "BELL", "QUERIER")
 
 @register("aion")
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
-    """E001: the AION dict; E002: a port cannot be imported; E003: the database alias."""
+    """E001: the AION dict; E002: a port cannot be imported; E003: the alias; W004: no broker."""
     problems = find_problems(getattr(django_settings, "AION", {}))
     yield from (Error(problem, id="aion.E001") for problem in problems)
     if problems:
@@ -34,6 +34,17 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterabl
     if settings.BELL.endswith(".RedisBell") and not settings.REDIS_URL:
         yield Error("AION['BELL'] is RedisBell but AION['REDIS_URL'] is not set", id="aion.E002")
     yield from _check_alias()
+    celery = settings.DISPATCHER.endswith(".CeleryDispatcher")
+    if celery and not any(hasattr(django_settings, name) for name in _BROKER_SETTINGS):
+        yield Warning(
+            "Activities are handed over through Celery, but no broker is set",
+            hint="Set CELERY_BROKER_URL; or, without Celery, AION['DISPATCHER'] = "
+            "'aion_engine.runtime.dispatch.DatabaseDispatcher' and run manage.py aion_worker.",
+            id="aion.W004",
+        )
+
+
+_BROKER_SETTINGS = ("CELERY_BROKER_URL", "BROKER_URL", "broker_url")
 
 
 def _check_alias() -> Iterable[CheckMessage]:
@@ -74,7 +85,7 @@ def check_definitions(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iter
 def check_database(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> Iterable[CheckMessage]:
-    """E008: a database that cannot hold Aion; E009: its isolation level; W002: tables are missing."""
+    """E008: an unfit database; E009: its isolation level; W002: tables are missing; W003: SQLite."""
     if find_problems(getattr(django_settings, "AION", {})):
         return
     alias = settings.DATABASE
@@ -89,6 +100,14 @@ def check_database(
         return
     if connection.vendor == "postgresql":
         yield from _check_isolation(alias)
+    elif connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
+        yield Warning(
+            f"SQLite database {alias!r} begins transactions as readers; with several writers some will "
+            "fail with 'database is locked'",
+            hint='Set OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": '
+            '"PRAGMA journal_mode=WAL;"} for it.',
+            id="aion.W003",
+        )
     migrating = "migrate" in sys.argv[1:2]  # it runs the checks before it makes the tables
     if not migrating and "aion_run" not in connection.introspection.table_names():
         yield Warning(

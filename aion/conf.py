@@ -25,7 +25,7 @@ class Settings:
     )
     QUERIER: str = "aion_engine.runtime.queries.ReplayQuerier"  # answers queries
     REDIS_URL: str = ""  # for RedisBell
-    PREPARE: bool = True  # loops prepare their statements; False for poolers that cannot keep them
+    TUNE_SESSION: bool = True  # False for poolers that share sessions between transactions
     LEASE: float = 15.0  # a worker silent for so long is dead
     BATCH_RUNS: int = 200  # the most runs of one turn transaction
     BATCH_TIME: float = 0.05  # the most time of user code in one turn transaction

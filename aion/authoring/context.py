@@ -270,11 +270,15 @@ def require_activity(what: str) -> ActivityContext:
 _ENGINE_MODULES = ("aion.", "aion_engine.", "asyncio.", "asyncio")
 
 
-def user_site(depth: int = 1) -> Site | None:
-    """Find the line of user code that led here: the nearest frame outside of Aion and asyncio."""
+def user_site(depth: int = 1, *, also: tuple[str, ...] = ()) -> Site | None:
+    """Find the line of user code that led here: the nearest frame outside of Aion and asyncio.
+
+    `also` names further modules to look beyond, as prefixes.
+    """
+    beyond = _ENGINE_MODULES + also
     frame = sys._getframe(depth)
     while frame is not None:
-        if not frame.f_globals.get("__name__", "").startswith(_ENGINE_MODULES):
+        if not frame.f_globals.get("__name__", "").startswith(beyond):
             return Site(frame.f_code, frame.f_lineno)
         frame = frame.f_back  # type: ignore[assignment]  # the loop ends on None
     return None

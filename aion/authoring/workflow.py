@@ -21,6 +21,14 @@ from aion.authoring.children import (
     get_external_workflow_handle,
     start_child_workflow,
 )
+from aion.authoring.concurrency import (
+    Saga,
+    Timer,
+    map_concurrent,
+    race,
+    sleep_until,
+    with_timeout,
+)
 from aion.authoring.context import (
     ActivityCall,
     UpdateInfo,
@@ -50,6 +58,8 @@ __all__ = [
     "ChildWorkflowHandle",
     "ExternalWorkflowHandle",
     "ParentClosePolicy",
+    "Saga",
+    "Timer",
     "UpdateInfo",
     "WorkflowInfo",
     "all_handlers_finished",
@@ -68,9 +78,11 @@ __all__ = [
     "init",
     "is_replaying",
     "logger",
+    "map_concurrent",
     "now",
     "patched",
     "query",
+    "race",
     "random",
     "receive",
     "run",
@@ -80,6 +92,7 @@ __all__ = [
     "side_effect",
     "signal",
     "sleep",
+    "sleep_until",
     "start_activity",
     "start_child_workflow",
     "start_local_activity",
@@ -90,6 +103,7 @@ __all__ = [
     "uuid4",
     "uuid7",
     "wait_condition",
+    "with_timeout",
 ]
 
 T = TypeVar("T")

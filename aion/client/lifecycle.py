@@ -10,6 +10,7 @@ from aion.client.calls import twin
 from aion.operations.cancel import cancel as _cancel
 from aion.operations.pause import pause as _pause
 from aion.operations.pause import resume as _resume
+from aion.operations.release import release as _release
 from aion.operations.reopen import reopen as _reopen
 from aion.operations.reset import reset as _reset
 from aion.operations.terminate import terminate as _terminate
@@ -61,6 +62,20 @@ class RunLifecycle:
             WrongState: it is not paused.
         """
         _resume(self.workflow_id, self.run_id, reason=reason)
+
+    def release(self) -> None:
+        """Let the held run try again now, with the code that the workers have.
+
+        Raises:
+            RunNotFound: there is no such run.
+            RunClosed: it has ended.
+            WrongState: it is not held.
+        """
+        _release(self.workflow_id, self.run_id)
+
+    async def arelease(self) -> None:
+        """Async twin of `release`."""
+        await twin(self.release)()
 
     def reopen(self, reason: str = "") -> None:
         """Let the failed, cancelled, timed out or terminated run go on from before its failure.

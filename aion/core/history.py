@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -48,6 +48,12 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     def kind(self) -> str:
         """The event's kind, as stored."""
         return type(self.event).__name__
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The event's attributes as plain JSON values, payloads included."""
+        attributes: dict[str, Any] = msgspec.json.decode(encode_event(self.event))
+        return attributes
 
 
 def encode_event(event: Event) -> bytes:

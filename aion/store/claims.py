@@ -142,14 +142,17 @@ def lock_run(run_id: uuid.UUID) -> RunRow | None:
     return _run_row(row) if row else None
 
 
-def next_due() -> dt.datetime | None:
-    """Give the time of the earliest thing that rows wait for: a timer, or an activity's next attempt."""
+def next_due() -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Give when the earliest timer is due, and the earliest attempt that waits to be handed over."""
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT fire_at FROM aion_timer WHERE NOT parked ORDER BY fire_at LIMIT 1), "
             "(SELECT next_attempt_at FROM aion_activitytask WHERE state = 'scheduled' "
-            "AND published_at IS NULL ORDER BY next_attempt_at LIMIT 1)"
+            "AND published_at IS NULL AND NOT paused ORDER BY next_attempt_at LIMIT 1)"
         )
-        found = [sql.read_time(value) for value in cursor.fetchone() if value is not None]
-    return min(found, default=None)
+        timer, attempt = cursor.fetchone()
+    return (
+        None if timer is None else sql.read_time(timer),
+        None if attempt is None else sql.read_time(attempt),
+    )

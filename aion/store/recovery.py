@@ -16,7 +16,6 @@ import msgspec
 
 from aion.core.history import Recorded, decode_event
 from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
-from aion.store import mailbox
 from aion.store.dialects import connection, dialect
 
 _DECIDING: Final = [kind.__name__ for kind in STATUS_AFTER]
@@ -47,17 +46,19 @@ class Compared(msgspec.Struct):
         return self.event_count == self.last_seq - self.first_seq + 1
 
 
-def run_ids(*, after: uuid.UUID | None, limit: int, only_open: bool = False) -> list[uuid.UUID]:
-    """List ids of runs in their order, behind one."""
+def run_ids(*, after: uuid.UUID | None, limit: int, idle: bool = False) -> list[uuid.UUID]:
+    """List ids of runs in their order, behind one; `idle` are those that should wait for something."""
     sql = dialect()
-    conditions = ["closed_at IS NULL"] if only_open else []
+    conditions = ["status = 'running'", "owner_id IS NULL", "held_until IS NULL"] if idle else []
     parameters: list[Any] = []
     if after is not None:
         conditions.append("id > %s")
         parameters.append(sql.uuid(after))
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     with connection().cursor() as cursor:
-        cursor.execute(f"SELECT id FROM aion_run {where} ORDER BY id LIMIT %s", [*parameters, limit])
+        cursor.execute(
+            f"SELECT id FROM aion_run {where} ORDER BY id LIMIT %s", [*parameters, limit]
+        )
         return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
 
 
@@ -195,18 +196,3 @@ def mailboxes(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[tuple[str, str]]
         for run_id, kind, body in cursor.fetchall():
             found[sql.read_uuid(run_id)].append((kind, body))
     return found
-
-
-def unstarted(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
-    """List the runs of these that were created, never began, and have nothing that would begin them."""
-    sql = dialect()
-    with connection().cursor() as cursor:
-        cursor.execute(
-            f"SELECT id FROM aion_run r WHERE {sql.among('id', 'uuid')} AND status = 'running' "
-            "AND NOT EXISTS (SELECT 1 FROM aion_message m WHERE m.run_id = r.id AND m.kind = %s) "
-            "AND NOT EXISTS (SELECT 1 FROM aion_timer t WHERE t.run_id = r.id AND t.timer_id = '$start') "
-            "AND NOT EXISTS (SELECT 1 FROM aion_event e WHERE e.run_id = r.id AND e.kind <> "
-            "'WorkflowStarted')",
-            [sql.many(ids), mailbox.START],
-        )
-        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]

@@ -12,7 +12,8 @@ A turn runs the same few statements again and again, so on PostgreSQL the loop's
 * ends its transaction when it hangs in one for longer than the lease: a worker that is stopped while it holds
   row locks must not keep its runs from the others.
 
-`AION["PREPARE"] = False` leaves out the second, for poolers that cannot keep prepared statements.
+All of this is state of the session. `AION["TUNE_SESSION"] = False` leaves it out, for poolers that hand a
+session to another client after each transaction.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _MARK = "aion_loop"
 
 def tune(connection: BaseDatabaseWrapper) -> None:
     """Tune this thread's session, now and after each reconnect."""
-    if connection.vendor != "postgresql":
+    if connection.vendor != "postgresql" or not settings.TUNE_SESSION:
         return
     setattr(connection, _MARK, True)
     if connection.connection is not None:
@@ -58,9 +59,8 @@ def _apply(connection: Any) -> None:
 
     # Client-side binding, Django's default, knows neither pipelines nor prepared statements.
     connection.connection.cursor_factory = ServerBindingCursor
-    if settings.PREPARE:
-        connection.connection.prepare_threshold = 2
-        connection.connection.prepared_max = 500
+    connection.connection.prepare_threshold = 2
+    connection.connection.prepared_max = 500
     milliseconds = round(settings.LEASE * 1000)
     with connection.cursor() as cursor:
         for setting in (

@@ -21,7 +21,7 @@ class Mode(Enum):
 
 
 class Evicted(BaseException):
-    """Stops code that asks while its instance is thrown away. Never caught by `except Exception`."""
+    """Ends the code of an instance that is thrown away. Never caught by `except Exception`."""
 
 
 class CommandLog:
@@ -48,15 +48,16 @@ class CommandLog:
         return command
 
     def check(self, what: object) -> None:
-        """Refuse when the code may not ask for anything now."""
-        if self.mode is Mode.OPEN:
-            return
-        if self.mode is Mode.CLOSING:
-            raise Evicted
-        raise ReadOnlyContext(
-            f"A query, a wait condition or a side effect asked for {type(what).__name__}: "
-            "it may read, not act"
-        )
+        """Refuse when the code may not ask for anything now.
+
+        What is asked for while the instance is closed is accepted and forgotten: the code goes on to wait
+        for it, and ends there.
+        """
+        if self.mode is Mode.READ_ONLY:
+            raise ReadOnlyContext(
+                f"A query, a wait condition or a side effect asked for {type(what).__name__}: "
+                "it may read, not act"
+            )
 
     def take(self) -> list[Command]:
         """Give the commands of this drain, without those taken back, and begin the next epoch."""

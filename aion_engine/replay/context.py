@@ -29,7 +29,7 @@ from aion.core.payloads import decode, encode
 from aion_engine.replay.activities import Activities
 from aion_engine.replay.attributes import Attributes
 from aion_engine.replay.children import Children
-from aion_engine.replay.command_log import CommandLog
+from aion_engine.replay.command_log import CommandLog, Evicted, Mode
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.lookahead import Lookahead
 from aion_engine.replay.messages import Messages
@@ -166,6 +166,8 @@ class InstanceContext:
     def side_effect(self, function: Callable[[], T], hint: Any, site: Site | None) -> T:
         """Take a value once; on replay give the recorded one."""
         self._log.check(function)
+        if self._log.mode is Mode.CLOSING:
+            raise Evicted
         raw = self._recorded_value(site) if self.replaying else None
         if raw is None:
             raw = self._take(function)

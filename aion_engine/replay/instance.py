@@ -374,15 +374,15 @@ _SECOND = dt.timedelta(seconds=1)
 
 
 def _end(coroutine: Any) -> None:
-    """Close a coroutine, and again where it goes on to wait: `TaskGroup` waits for its tasks first."""
+    """End a coroutine by an exception, again where its `finally` blocks go on to wait.
+
+    `close` would not do: where an inner coroutine waits once more, it ends the outer ones only.
+    """
     for _ in range(_MOST_AWAITS_AT_CLOSE):
         try:
-            coroutine.close()
-        except RuntimeError:  # "coroutine ignored GeneratorExit": it stands at another await now
-            continue
-        except BaseException:  # noqa: BLE001, S110  # the code may raise anything here; it is over
-            pass
-        return
+            coroutine.throw(Evicted())
+        except BaseException:  # noqa: BLE001  # Evicted, or what the code made of it; it is over
+            return
 
 
 _MOST_AWAITS_AT_CLOSE = 100

@@ -109,7 +109,7 @@ def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None
         activities.open_for_completion(attempt)
     except CancelledError as error:
         _stopped(running, error, worker)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # whatever the activity raises is its failure
         _failed(running, error, worker)
 
 

@@ -17,7 +17,7 @@ def hold_for(run: RunRow, error: BaseException, now: dt.datetime) -> Hold:
     count = run.problem_count + 1
     first, last = settings.HOLD_RETRY_FIRST, settings.HOLD_RETRY_LAST
     delay = min(first * 2 ** min(count - 1, 30), last)
-    text = "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]
+    text = bounded_end("".join(traceback.format_exception(error)))
     problem = Problem(
         code=error.code if isinstance(error, AionError) else "workflow_error",
         type=type(error).__name__,
@@ -27,6 +27,13 @@ def hold_for(run: RunRow, error: BaseException, now: dt.datetime) -> Hold:
         at=now,
     )
     return Hold(run.id, problem, count, now + dt.timedelta(seconds=delay))
+
+
+def bounded_end(text: str) -> str:
+    """Keep the end of a long traceback, in whole lines."""
+    if len(text) <= _LONGEST_TRACEBACK:
+        return text
+    return "...\n" + text[-_LONGEST_TRACEBACK:].partition("\n")[2]
 
 
 def _storable(text: str) -> str:

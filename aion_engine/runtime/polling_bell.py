@@ -103,4 +103,3 @@ class Complaints:
         if time.monotonic() - self._last > _SILENCE:
             self._last = time.monotonic()
             log.warning("%s: %s; work is found by polling meanwhile", self._what, error)
-

@@ -34,10 +34,12 @@ from aion.operations.clock import clock
 from aion.store import claims, owners, sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.local_activities import LocalActivities
+from aion_engine.runtime.tick import publish_waiting
 from aion_engine.runtime.turns import Batch, Turns
 
 log = logging.getLogger("aion.loop")
 
+_SECOND: Final = dt.timedelta(seconds=1)
 _GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
 _MOST_GRACE: Final = 0.01
 _LOOK: Final = 0.1
@@ -175,10 +177,13 @@ class TurnLoop:
 
     def _seconds_to_wait(self) -> float:
         longest = settings.BELL_POLL_INTERVAL if self._bell.listens else settings.POLL_INTERVAL
-        due = claims.next_due()
+        timer, attempt = claims.next_due()
+        now = clock.now()
+        if attempt is not None and attempt <= now:
+            publish_waiting(now)
+            attempt = None
         waits: list[float] = [longest]
-        if due is not None:
-            waits.append((due - clock.now()) / dt.timedelta(seconds=1))
+        waits.extend((due - now) / _SECOND for due in (timer, attempt) if due is not None)
         retry = self.local.release_due()
         if retry is not None:
             waits.append(retry)

@@ -275,7 +275,7 @@ class Turns:
 
 
 def _nothing_folded(history: list[Recorded]) -> bool:
-    """Tell whether the run is to begin: nothing is folded yet, or the fold of the start left nothing behind."""
+    """Tell whether the run is to begin: nothing is folded yet, or the start's fold left nothing behind."""
     return (
         bool(history)
         and isinstance(history[0].event, WorkflowStarted)

@@ -6,7 +6,6 @@ import logging
 import threading
 
 from aion.conf import settings
-from aion.core.payloads import Limits, set_default_limits
 from aion_engine.runtime import starting
 from aion_engine.runtime.activity_pool import ActivityPool
 from aion_engine.runtime.identity import new_worker
@@ -37,7 +36,6 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is called, in the calling thread."""
-        set_default_limits(Limits(warn=settings.PAYLOAD_WARN, refuse=settings.PAYLOAD_REFUSE))
         self._keeper.start()
         starting.release_held_runs()
         if self.pool is not None:

@@ -47,7 +47,7 @@ def messages(aion: Any) -> list[tuple[str | None, str]]:
         ({"LEASE": float("inf")}, ["LEASE", "inf"]),
         ({"BATCH_RUNS": 1.5}, ["BATCH_RUNS", "int", "float"]),
         ({"BATCH_RUNS": 0}, ["BATCH_RUNS", "positive"]),
-        ({"PREPARE": 1}, ["PREPARE", "bool", "int"]),
+        ({"TUNE_SESSION": 1}, ["TUNE_SESSION", "bool", "int"]),
         ({"DATABASE": 5}, ["DATABASE", "str"]),
         ({"DATABASE": ["default"]}, ["DATABASE", "str", "list"]),
         ({"TURN_LOOP": "sometimes"}, ["TURN_LOOP", "auto", "sometimes"]),
@@ -78,11 +78,11 @@ def test_everything_wrong_is_said_at_once() -> None:
 
 
 def test_good_settings_are_taken_and_may_change() -> None:
-    values = {"LEASE": 3, "LOOP_QUEUES": ["a", "b"], "PREPARE": False, "POLL_INTERVAL": 0.5}
+    values = {"LEASE": 3, "LOOP_QUEUES": ["a", "b"], "TUNE_SESSION": False, "POLL_INTERVAL": 0.5}
 
     assert find_problems(values) == []
     with override_settings(AION=values):
-        assert (aion_settings.LEASE, aion_settings.PREPARE) == (3, False)
+        assert (aion_settings.LEASE, aion_settings.TUNE_SESSION) == (3, False)
         assert tuple(aion_settings.LOOP_QUEUES) == ("a", "b")
         assert aion_settings.BATCH_RUNS == DEFAULTS.BATCH_RUNS
     assert aion_settings.LEASE == DEFAULTS.LEASE

@@ -270,8 +270,18 @@ def test_an_activity_that_the_workflow_gave_up_is_told(
 # --- groups, losses, errors -----------------------------------------------------------------------
 
 
-def test_outcomes_of_many_runs_share_a_commit(engine: Engine, acting: Register) -> None:
+def test_outcomes_of_many_runs_share_a_commit(
+    engine: Engine, acting: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
     together = threading.Barrier(4)
+    batches: list[int] = []
+    write = turns.write
+
+    def counting(writes: turns.TurnWrites, **given: Any) -> None:
+        batches.append(len(writes.runs))
+        write(writes, **given)
+
+    monkeypatch.setattr(turns, "write", counting)
 
     @acting
     def work(number: int) -> None:
@@ -279,10 +289,11 @@ def test_outcomes_of_many_runs_share_a_commit(engine: Engine, acting: Register) 
 
     for _ in range(4):
         engine.start("main")
-    assert engine.turn_and_submit() == 4
+    engine.loop.step()
     eventually(lambda: engine.loop.local.outcome_count == 4)
+    engine.loop.step()
 
-    assert engine.turn_and_submit() == 4
+    assert batches == [4, 4]
     assert set(Run.objects.values_list("status", flat=True)) == {"completed"}
 
 

@@ -58,12 +58,6 @@ class Engine:
         eventually(lambda: self.loop.local.outcome_count or not self.loop.local.busy)
         return True
 
-    def turn_and_submit(self) -> int:
-        """One step of the loop; gives the number of turns in it."""
-        before = list(self._turns_taken)
-        self.loop.step()
-        return sum(self._turns_taken) - sum(before)
-
     def turns_until(self, condition: Callable[[], T], *, timeout: float = 10.0) -> T:
         """Steps, with the pauses of local activities, until a condition holds."""
 

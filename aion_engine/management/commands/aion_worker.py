@@ -20,12 +20,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
         parser.add_argument(
-            "--activities", type=int, default=None, metavar="N",
+            "--activities",
+            type=int,
+            default=None,
+            metavar="N",
             help="threads for activities; 0 runs none (default: AION['ACTIVITY_THREADS'])",
         )
         parser.add_argument("--no-turns", action="store_true", help="run activities only")
         parser.add_argument(
-            "--queue", action="append", default=[], metavar="NAME",
+            "--queue",
+            action="append",
+            default=[],
+            metavar="NAME",
             help="take activities of this task queue only; may be repeated",
         )
 

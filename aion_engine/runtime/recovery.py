@@ -1,0 +1,167 @@
+"""Recovery: makes the tables what the histories say, and sets everything in motion that should move.
+
+Theory of operation
+-------------------
+Nothing here is needed in daily life: turns, ticks and leases repair what workers leave behind. This is for
+the day after a restored backup, a flushed broker or somebody's SQL. Each step finds what is wrong in
+batches, and repairs it under the locks that turns take, so it may run beside workers. What was right stays
+untouched: a second recovery finds nothing.
+
+History is the truth and is never written. A projection that disagrees is made anew. What a history waits
+for and has no row is asked for again, when the run's code, replayed, still waits for it.
+
+A dry run does all of it and rolls each batch back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from django.db import transaction
+
+from aion.conf import settings
+from aion.core.history import decode_event
+from aion.core.ports import Dispatcher, Handover
+from aion.core.status import STATUS_AFTER
+from aion.operations.bell import the_bell
+from aion.operations.clock import clock
+from aion.store import activities, recovery, workers
+from aion.store.dialects import alias, atomic
+from aion.store.recovery import Compared
+from aion_engine.runtime import stranded
+from aion_engine.runtime.giving_up import give_back
+from aion_engine.runtime.outcomes import outcome_of
+from aion_engine.runtime.tick import tick
+
+_BATCH: Final = 500
+_STATUS: Final = {kind.__name__: status for kind, status in STATUS_AFTER.items()}
+_LEFTOVERS: Final = 5_000
+
+
+class Recovery:
+    """One recovery; `report` says how much of what was repaired."""
+
+    def __init__(self, *, dry_run: bool = False) -> None:
+        self.dry_run = dry_run
+        self.report: dict[str, int] = {}
+        self.broken: list[uuid.UUID] = []
+        """Runs whose history has a gap: nothing can repair them."""
+
+    def run(self) -> dict[str, int]:
+        """Do all of it and give the report."""
+        self._give_back_leases()
+        self._repair_projections()
+        self._remove_leftovers()
+        self._find_stranded()
+        self._fire_what_is_overdue()
+        self._publish()
+        if not self.dry_run:
+            the_bell().ring_loops()
+        return self.report
+
+    def _add(self, what: str, count: int) -> int:
+        self.report[what] = self.report.get(what, 0) + count
+        return count
+
+    @contextlib.contextmanager
+    def _batch(self) -> Iterator[None]:
+        with atomic():
+            yield
+            if self.dry_run:
+                transaction.set_rollback(True, using=alias())
+
+    def _walk(self, *, idle: bool = False) -> Iterator[list[uuid.UUID]]:
+        last: uuid.UUID | None = None
+        while ids := recovery.run_ids(after=last, limit=_BATCH, idle=idle):
+            last = ids[-1]
+            yield ids
+
+    # --- the steps ---
+
+    def _give_back_leases(self) -> None:
+        now = clock.now()
+        silent = workers.dead(silent_since=now - settings.lease)
+        gone = {*silent, *workers.owners_without_worker()}
+        self._add("dead workers", len(gone))
+        with self._batch():
+            back = give_back(gone, "its worker is dead", now=now)
+        self._add("runs given back", back.runs)
+        self._add("attempts given up", back.attempts)
+
+    def _repair_projections(self) -> None:
+        self._add("projections repaired", 0)
+        for ids in self._walk():
+            found = recovery.compare(ids)
+            self.broken.extend(run.id for run in found if not run.is_whole)
+            wrong = [run.id for run in found if projected(run) != run]
+            if wrong:
+                self._add("projections repaired", self._repair(wrong))
+
+    def _repair(self, ids: Sequence[uuid.UUID]) -> int:
+        with self._batch():
+            wrong = [
+                right
+                for run in recovery.compare(recovery.lock(ids))
+                if (right := projected(run)) != run
+            ]
+            for run in wrong:
+                recovery.write_projection(run)
+        return len(wrong)
+
+    def _remove_leftovers(self) -> None:
+        again = True
+        while again:
+            with self._batch():
+                count = recovery.remove_leftovers(limit=_LEFTOVERS)
+            again = self._add("rows of closed runs removed", count) > 0 and not self.dry_run
+
+    def _find_stranded(self) -> None:
+        names = ("timers set again", "activities asked for again", "runs woken")
+        for name in names:
+            self._add(name, 0)
+        for ids in self._walk(idle=True):
+            for run_id in stranded.suspects(ids):
+                with self._batch():
+                    found = stranded.repair(run_id, now=clock.now())
+                for name, count in zip(names, found, strict=True):
+                    self._add(name, count)
+
+    def _fire_what_is_overdue(self) -> None:
+        """Tick until there is nothing left to do: a tick takes a bounded number of rows."""
+        again = True
+        while again:
+            with self._batch():
+                report = tick(force=True)
+            again = bool(report.timed_out + report.released) and not self.dry_run
+            self._add("overdue activities timed out", report.timed_out)
+            self._add("held runs released", report.released)
+            self._add("activities published", report.published)
+
+    def _publish(self) -> None:
+        """Hand over every activity that is due, unless that was done again a moment ago."""
+        now = clock.now()
+        recent = now - dt.timedelta(seconds=settings.REPUBLISH_AFTER)
+        dispatcher: Dispatcher = settings.port("DISPATCHER")
+        again = True
+        while again:
+            with self._batch():
+                waiting = activities.take_published_once(now=now, recent=recent, limit=_LEFTOVERS)
+            if not self.dry_run:
+                dispatcher.publish([Handover(*row) for row in waiting])
+            again = self._add("activities published", len(waiting)) > 0 and not self.dry_run
+
+
+def projected(run: Compared) -> Compared:
+    """Give a run as its history says it should be."""
+    import msgspec
+
+    status = _STATUS[run.kind]
+    right = msgspec.structs.replace(run, status=str(status), head_seq=run.last_seq)
+    if status.is_open or run.closing is None:
+        return msgspec.structs.replace(right, closed_at=None, result=None, failure=None)
+    result, failure = outcome_of(decode_event(run.kind, run.closing))
+    return msgspec.structs.replace(right, closed_at=run.decided_at, result=result, failure=failure)
