@@ -1,7 +1,8 @@
 """Measure: `python -m benchmarks [--quick] [--case NAME ...] [--system NAME ...] [--runs N]`.
 
-Servers are found or started by tools/services.py; a system whose servers are not there is left out. The results replace
-those in benchmarks/results.json. A full run of everything also writes the table in docs/explanation/performance.md.
+Servers are found or started by tools/services.py; a system whose servers are not there is left out. What
+was measured replaces the same rows of benchmarks/results.json. A full run of everything also writes the
+table in docs/explanation/performance.md.
 """
 
 from __future__ import annotations
@@ -64,9 +65,7 @@ def main(words: list[str]) -> int:
     ):
         for sentence in found.report:
             print(f"# {sentence}", file=sys.stderr, flush=True)
-        return _measure(
-            arguments, {**found.environment, "AION_BENCHMARKS_DIRECTORY": directory}
-        )
+        return _measure(arguments, {**found.environment, "AION_BENCHMARKS_DIRECTORY": directory})
 
 
 def _measure(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:

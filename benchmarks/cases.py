@@ -142,5 +142,7 @@ class Plan:
         for case in CASES.values():
             systems = [system for system, cases in wanted.items() if case in cases]
             rounds = case.runs[quick] if runs is None else runs
-            plan.measurements += [Measurement(case, s, quick) for _ in range(rounds) for s in systems]
+            plan.measurements += [
+                Measurement(case, s, quick) for _ in range(rounds) for s in systems
+            ]
         return plan

@@ -27,6 +27,8 @@ def facts(*, database_url: str | None, redis_url: str | None, directory: Path) -
         shown = show(database_url, "server_version", *DURABLE)
         settings = ", ".join(f"{name} {shown[name]}" for name in DURABLE)
         found["PostgreSQL"] = f"{shown['server_version']}, {settings}"
+        commit = f"{commit_seconds(database_url) * 1000:.2f} ms"
+        found["an INSERT and its COMMIT in PostgreSQL, without Django"] = commit
     if redis_url:
         found["Redis"] = _redis_version(redis_url)
     return found
@@ -71,3 +73,20 @@ def fdatasync_seconds(directory: Path, *, repeats: int = 200) -> float:
             sync(file.fileno())
 
         return median_seconds(write, repeats=repeats)
+
+
+def commit_seconds(database_url: str, *, repeats: int = 200) -> float:
+    """Measure what one row in one transaction costs: three round trips and a wait for the disk."""
+    import psycopg
+
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE benchmarks_commit (id bigint)")
+        try:
+
+            def insert() -> None:
+                with connection.transaction():
+                    connection.execute("INSERT INTO benchmarks_commit VALUES (1)")
+
+            return median_seconds(insert, repeats=repeats)
+        finally:
+            connection.execute("DROP TABLE benchmarks_commit")

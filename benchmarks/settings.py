@@ -5,9 +5,9 @@
 
 import os
 
-from config.settings.embedded import *
-from config.settings.embedded import AION, DATABASES, INSTALLED_APPS
 from config.settings.databases import postgresql_database
+from config.settings.embedded import *  # noqa: F403  # settings build on each other
+from config.settings.embedded import AION, DATABASES, INSTALLED_APPS
 
 DEBUG = False  # it would keep every statement
 INSTALLED_APPS = [*INSTALLED_APPS, "benchmarks.app"]

@@ -14,12 +14,16 @@ import msgspec
 
 
 class Handover(msgspec.Struct, frozen=True):
-    """An activity attempt that waits for a worker: its row, its attempt, where it goes."""
+    """An activity attempt that waits for a worker: its row, its attempt, where it goes.
+
+    A doubtful one was published before: its message may still wait in the broker, or be lost.
+    """
 
     task_id: uuid.UUID
     attempt: int
     task_queue: str
     activity_type: str
+    doubtful: bool = False
 
 
 class Waiter(Protocol):

@@ -217,12 +217,16 @@ class InstanceContext:
         """Give the reason of the cancel request."""
         return self.cancelled_with
 
+    def next_run_id(self) -> str:
+        """Give the id of the next run that this one brings forth: a child, a successor."""
+        return str(self.randomness.run_id(self._loop.now))
+
     # --- other workflows ---
 
     def start_child(self, call: ChildCall, site: Site | None) -> ChildStarted:
         """Ask for a child workflow."""
         self._log.check(call)
-        run_id = str(self.randomness.run_id(self._loop.now))
+        run_id = self.next_run_id()
         workflow_id, future = self._parts.children.start(
             call, parent_run_id=self._run_id, run_id=run_id, site=site
         )

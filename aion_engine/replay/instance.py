@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextvars
 import datetime as dt
+from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -54,17 +55,15 @@ from aion.core.events import (
     UpdateAccepted,
     WorkflowCancelled,
     WorkflowCompleted,
-    WorkflowContinuedAsNew,
-    WorkflowFailed,
     WorkflowStarted,
 )
 from aion.core.failures import Failure, failure_from
 from aion.core.history import Recorded
-from aion.core.retry import next_delay
 from aion_engine.replay.activities import Activities, LocalActivity
 from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
 from aion_engine.replay.context import InstanceContext, Parts
+from aion_engine.replay.endings import continued, failed
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
@@ -243,47 +242,19 @@ class Instance:
             self._end(WorkflowCancelled(reason=reason))
         else:
             message = "The workflow raised CancelledError, but nobody asked it to cancel"
-            self._end(self._failed(failure_from(RuntimeError(message))))
+            self._end(failed(self.context, failure_from(RuntimeError(message))))
 
     def fail(self, error: BaseException) -> None:
         """End the run by an exception, or hold it where the exception is a mistake of the code."""
         if isinstance(error, Evicted):
             return
         if isinstance(error, ContinueAsNew):
-            self._end(self._continued(error))
+            self._end(continued(self.context, error))
             return
         if self._holds_on(error):
             self._stop(error)
         else:
-            self._end(self._failed(failure_from(error)))
-
-    def _failed(self, failure: Failure) -> WorkflowFailed:
-        """Close as failed, with a successor where the run's retry policy allows another attempt."""
-        started = self.context.started
-        if started.retry is None:
-            return WorkflowFailed(failure=failure)
-        delay = next_delay(
-            started.retry, attempt=started.attempt, failure=failure, seed=self.run_id
-        )
-        if delay is None:
-            return WorkflowFailed(failure=failure)
-        successor = self.context.randomness.run_id(self._loop.now)
-        return WorkflowFailed(failure=failure, successor_run_id=str(successor))
-
-    def _continued(self, wish: ContinueAsNew) -> WorkflowContinuedAsNew:
-        attributes = self.context.attributes
-        memo, searched = wish.memo, wish.search_attributes
-        return WorkflowContinuedAsNew(
-            successor_run_id=str(self.context.randomness.run_id(self._loop.now)),
-            workflow_type=wish.workflow_type,
-            input=msgspec.Raw(wish.input),
-            task_queue=wish.task_queue,
-            run_timeout=wish.run_timeout,
-            memo=msgspec.Raw(memo or msgspec.json.encode(attributes.memo)),
-            search_attributes=msgspec.Raw(
-                searched or msgspec.json.encode(attributes.without_patches())
-            ),
-        )
+            self._end(failed(self.context, failure_from(error)))
 
     def _holds_on(self, error: BaseException) -> bool:
         if isinstance(error, BaseExceptionGroup):
@@ -365,27 +336,27 @@ class Instance:
         for task in self._loop.tasks:
             if not task.done():
                 task._log_destroy_pending = False
-                _end(task.get_coro())
+                self._end_task(task)
         self._loop.tasks.clear()
         self._loop.ready.clear()
 
+    def _end_task(self, task: Any) -> None:
+        """End a task's coroutine by an exception, again where its `finally` blocks go on to wait.
 
-_SECOND = dt.timedelta(seconds=1)
-
-
-def _end(coroutine: Any) -> None:
-    """End a coroutine by an exception, again where its `finally` blocks go on to wait.
-
-    `close` would not do: where an inner coroutine waits once more, it ends the outer ones only.
-    """
-    for _ in range(_MOST_AWAITS_AT_CLOSE):
+        The coroutine's `close` would not do: where an inner one waits again, it ends the outer ones only.
+        """
+        asyncio_tasks._enter_task(self._loop, task)
         try:
-            coroutine.throw(Evicted())
-        except BaseException:  # noqa: BLE001  # Evicted, or what the code made of it; it is over
-            return
+            for _ in range(_MOST_AWAITS_AT_CLOSE):
+                task.get_coro().throw(Evicted())
+        except BaseException:  # noqa: BLE001, S110  # Evicted, or what the code made of it; it is over
+            pass
+        finally:
+            asyncio_tasks._leave_task(self._loop, task)
 
 
-_MOST_AWAITS_AT_CLOSE = 100
+_MOST_AWAITS_AT_CLOSE: Final = 100
+_SECOND: Final = dt.timedelta(seconds=1)
 
 
 def describe(event: Event) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import shared_task
 
-from aion.store import activities
+from aion.store import publishing
 from aion_engine.runtime import execution
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.here import here
@@ -42,7 +42,7 @@ def begin(task_id: uuid.UUID, attempt: int) -> Running | None:
     A worker that shuts down claims nothing: its message is spent, so the row asks for another.
     """
     if here.board.stopping:
-        activities.unpublish(task_id, attempt)
+        publishing.unpublish(task_id, attempt)
         return None
     running = execution.begin(task_id, attempt, here.worker)
     if running is None:

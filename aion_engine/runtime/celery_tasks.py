@@ -47,7 +47,8 @@ def send(handover: Handover, name: str, producer: Any) -> None:
         return
     args, kwargs = decode_arguments(attempt.order.input, what=f"Celery task {name}")
     options = {"queue": attempt.order.task_queue} if attempt.order.task_queue else {}
-    current_app.tasks[name].apply_async(
+    task: Any = current_app.tasks[name]
+    task.apply_async(
         args=args,
         kwargs=kwargs,
         producer=producer,
@@ -61,7 +62,7 @@ def adopt(app: Celery) -> list[str]:
     """Make the tasks that activities refer to settle their attempts; give their names."""
     names = sorted({each.celery_task for each in registry.activities.values() if each.celery_task})
     for name in names:
-        task = app.tasks.get(name)
+        task: Any = app.tasks.get(name)
         if task is not None and not hasattr(task, _MARK):
             setattr(task, _MARK, task.run)
             task.run = _settling(task, task.run)

@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 import time
+import uuid
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,9 +17,12 @@ from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.core.ports import Handover
 from aion.operations.bell import the_bell
+from aion_engine.runtime.backlog import Backlog
 from aion_engine.runtime.polling_bell import Complaints
 
 log = logging.getLogger("aion.dispatch")
+
+Attempt = tuple[uuid.UUID, int]
 
 _FIRST_PAUSE: Final = 0.2
 _LAST_PAUSE: Final = 2.0
@@ -39,7 +43,8 @@ class CeleryDispatcher:
 
     Publishing takes about a millisecond, so it happens on a thread of its own and never holds up the turn
     loop. While the broker is away the attempts wait in memory, each once however often the sweep brings it.
-    What that thread has not sent when the process dies is published again by the sweep.
+    What that thread has not sent when the process dies is published again by the sweep; of doubtful ones
+    it sends as many as the broker lacks.
     """
 
     def __init__(self) -> None:
@@ -49,7 +54,8 @@ class CeleryDispatcher:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._queue: deque[Handover] = deque()
-        self._waiting: set[Handover] = set()
+        self._waiting: set[Attempt] = set()
+        self._backlog = Backlog()
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
 
@@ -60,9 +66,10 @@ class CeleryDispatcher:
         if self._pid != os.getpid():
             self._begin()
         with self._change:
-            new = [each for each in handovers if each not in self._waiting]
-            self._queue.extend(new)
-            self._waiting.update(new)
+            for handover in handovers:
+                if _attempt(handover) not in self._waiting:
+                    self._waiting.add(_attempt(handover))
+                    self._queue.append(handover)
             self._change.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="aion-publish", daemon=True)
@@ -96,14 +103,24 @@ class CeleryDispatcher:
             while self._queue:
                 handover = self._queue[0]
                 try:
-                    send(handover, producer)
+                    if not handover.doubtful or self._is_lost(handover, producer):
+                        send(handover, producer)
                 except Exception as error:
                     if is_outage(error):
                         raise
                     log.exception("Activity %s cannot be published", handover.activity_type)
                 with self._change:
                     self._queue.popleft()
-                    self._waiting.discard(handover)
+                    self._waiting.discard(_attempt(handover))
+
+    def _is_lost(self, handover: Handover, producer: Any) -> bool:
+        return self._backlog.lacks(
+            handover.task_queue, handover.activity_type, producer.connection
+        )
+
+
+def _attempt(handover: Handover) -> Attempt:
+    return handover.task_id, handover.attempt
 
 
 def is_outage(error: Exception) -> bool:
@@ -122,7 +139,8 @@ def send(handover: Handover, producer: Any) -> None:
     if activity is not None and activity.celery_task is not None:
         celery_tasks.send(handover, activity.celery_task, producer)
         return
-    celery_activities.run_activity.apply_async(
+    task: Any = celery_activities.run_activity
+    task.apply_async(
         args=[str(handover.task_id), handover.attempt],
         producer=producer,
         **route(handover.task_queue),

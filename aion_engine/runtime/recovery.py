@@ -21,21 +21,21 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
 from django.db import transaction
 
 from aion.conf import settings
 from aion.core.history import decode_event
-from aion.core.ports import Dispatcher, Handover
 from aion.core.status import STATUS_AFTER
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import activities, recovery, workers
+from aion.store import holds, publishing, recovery, workers
 from aion.store.dialects import alias, atomic
 from aion.store.recovery import Compared
 from aion_engine.runtime import stranded
 from aion_engine.runtime.giving_up import give_back
 from aion_engine.runtime.outcomes import outcome_of
-from aion_engine.runtime.tick import tick
+from aion_engine.runtime.tick import publish, time_out_overdue
 
 _BATCH: Final = 500
 _STATUS: Final = {kind.__name__: status for kind, status in STATUS_AFTER.items()}
@@ -131,34 +131,32 @@ class Recovery:
                     self._add(name, count)
 
     def _fire_what_is_overdue(self) -> None:
-        """Tick until there is nothing left to do: a tick takes a bounded number of rows."""
+        """Do what a tick does until nothing is left: one look takes a bounded number of rows."""
         again = True
         while again:
+            now = clock.now()
             with self._batch():
-                report = tick(force=True)
-            again = bool(report.timed_out + report.released) and not self.dry_run
-            self._add("overdue activities timed out", report.timed_out)
-            self._add("held runs released", report.released)
-            self._add("activities published", report.published)
+                timed_out = time_out_overdue(now)
+                released = holds.release(now=now)
+            self._add("overdue activities timed out", timed_out)
+            self._add("held runs released", released)
+            again = bool(timed_out + released) and not self.dry_run
 
     def _publish(self) -> None:
         """Hand over every activity that is due, unless that was done again a moment ago."""
         now = clock.now()
-        recent = now - dt.timedelta(seconds=settings.REPUBLISH_AFTER)
-        dispatcher: Dispatcher = settings.port("DISPATCHER")
+        stale = dt.timedelta(seconds=settings.REPUBLISH_AFTER)
         again = True
         while again:
             with self._batch():
-                waiting = activities.take_published_once(now=now, recent=recent, limit=_LEFTOVERS)
+                waiting = publishing.take_all_due(now=now, stale_after=stale, limit=_LEFTOVERS)
             if not self.dry_run:
-                dispatcher.publish([Handover(*row) for row in waiting])
+                publish(waiting)
             again = self._add("activities published", len(waiting)) > 0 and not self.dry_run
 
 
 def projected(run: Compared) -> Compared:
     """Give a run as its history says it should be."""
-    import msgspec
-
     status = _STATUS[run.kind]
     right = msgspec.structs.replace(run, status=str(status), head_seq=run.last_seq)
     if status.is_open or run.closing is None:

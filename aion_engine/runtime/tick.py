@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,8 +18,9 @@ from aion.core.ports import Dispatcher, Handover
 from aion.operations import activity_outcome
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import activities, holds, workers
+from aion.store import activities, holds, publishing, workers
 from aion.store.dialects import atomic
+from aion.store.publishing import Unclaimed
 from aion_engine.runtime.giving_up import give_back
 
 log = logging.getLogger("aion.tick")
@@ -47,7 +49,7 @@ def tick(*, force: bool = False) -> TickReport:
         return report
     report.ran = True
     bury_dead_workers(report, now)
-    _time_out(report, now)
+    report.timed_out = time_out_overdue(now)
     report.published = publish_waiting(now)
     report.released = holds.release(now=now)
     if report.runs_given_back or report.released or report.timed_out:
@@ -63,28 +65,45 @@ def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
     log.warning("Giving back the leases of %d dead workers", len(dead))
     back = give_back(dead, "its worker is dead", now=now)
     # Messages that a dead worker had taken from the broker died with it.
-    activities.forget_publications(before=now)
+    publishing.doubt_all(now=now, stale_after=_stale_after())
     report.dead_workers += len(dead)
     report.runs_given_back += back.runs
     report.attempts_given_up += back.attempts
 
 
-def _time_out(report: TickReport, now: dt.datetime) -> None:
+def time_out_overdue(now: dt.datetime) -> int:
+    """End attempts and activities whose deadline has passed; give their number."""
+    count = 0
     for attempt, kind in activities.overdue(now=now, limit=_MOST):
         try:
             with atomic():
                 activity_outcome.time_out(attempt, kind)
-            report.timed_out += 1
+            count += 1
         except StaleAttempt:
             log.info("Activity %s ended before its %s timeout", attempt.id, kind)
         except Exception:
             log.exception("Activity %s could not be timed out", attempt.id)
+    return count
 
 
 def publish_waiting(now: dt.datetime) -> int:
     """Hand over due attempts that were never published, or long ago and still unclaimed."""
-    stale = now - dt.timedelta(seconds=settings.REPUBLISH_AFTER)
-    waiting = activities.take_unpublished(now=now, stale_before=stale, limit=_MOST)
+    return publish(
+        publishing.take_unclaimed(now=now, stale_after=_stale_after(), limit=_MOST)
+    )
+
+
+def _stale_after() -> dt.timedelta:
+    return dt.timedelta(seconds=settings.REPUBLISH_AFTER)
+
+
+def publish(waiting: Sequence[Unclaimed]) -> int:
+    """Hand attempts over; give their number."""
     dispatcher: Dispatcher = settings.port("DISPATCHER")
-    dispatcher.publish([Handover(*row) for row in waiting])
+    dispatcher.publish(
+        [
+            Handover(each.id, each.attempt, each.task_queue, each.activity_type, each.doubtful)
+            for each in waiting
+        ]
+    )
     return len(waiting)

@@ -26,7 +26,9 @@ def events_per_second(size: Size) -> Figures:
     run_id = handle.run_id
     assert run_id is not None
     definition = registry.workflow("benchmarks.sequential_steps")
-    history = _write_history(Instance(definition, str(run_id)), histories.load_one(run_id)[0], count)
+    history = _write_history(
+        Instance(definition, str(run_id)), histories.load_one(run_id)[0], count
+    )
     histories.append(run_id, history[1:], expected_seq=1)
     stored = [(one.seq, one.recorded_at, one.kind, encode_event(one.event)) for one in history]
 

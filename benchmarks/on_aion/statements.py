@@ -21,8 +21,8 @@ from benchmarks.cases import Figures, Size
 def statements_per_turn(size: Size) -> Figures:
     """Count for a turn that does a bit of all.
 
-    It folds a signal, schedules an activity, cancels a timer and starts another. `history_...` has its instance
-    in memory; `batch_...` has to load and replay.
+    It folds a signal, schedules an activity, cancels a timer and starts another. `history_...` has its
+    instance in memory; `batch_...` has to load and replay.
     """
     guards.install()
     sessions.tune(connection)

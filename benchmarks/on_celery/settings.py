@@ -2,9 +2,9 @@
 
 import os
 
-from config.settings.base import *
+from config.settings.base import *  # noqa: F403  # settings build on each other
 
-SECRET_KEY = "a-constant-key-for-the-benchmarks"
+SECRET_KEY = "a-constant-key-for-the-benchmarks"  # noqa: S105
 INSTALLED_APPS = ["benchmarks.on_celery"]
 DATABASES: dict[str, dict[str, object]] = {}
 ROOT_URLCONF = "benchmarks.on_celery.urls"

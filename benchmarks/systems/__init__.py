@@ -11,11 +11,13 @@ from benchmarks.systems import aion_postgres, aion_sqlite, celery_redis
 class System(Protocol):
     """What a system's module holds."""
 
-    NEEDS: tuple[str, ...]
-    """The environment variables of `tools/services.py` without which it is left out."""
+    @property
+    def NEEDS(self) -> tuple[str, ...]:  # noqa: N802  # the modules hold constants
+        """The environment variables of tools/services.py without which it is left out."""
 
-    CASES: Mapping[str, str]
-    """The cases it offers: names, and `module:function`. A function takes a `Size` and gives `Figures`."""
+    @property
+    def CASES(self) -> Mapping[str, str]:  # noqa: N802
+        """The cases it offers: names, and `module:function`, which takes a `Size` and gives `Figures`."""
 
     def prepare(self) -> None:
         """Make what the cases need, once, in a process of its own."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from benchmarks.on_aion import CASES as CASES
+from benchmarks.on_aion import CASES
+
+__all__ = ["CASES", "NEEDS", "begin", "prepare"]
 
 NEEDS: Final = ("AION_TEST_DATABASE_URL",)
 

@@ -331,42 +331,8 @@ def test_the_longest_overdue_come_first() -> None:
 # --- hand-over and workers ------------------------------------------------------------------------
 
 
-def test_unclaimed_attempts_are_published_again_and_marked() -> None:
-    run_id = quiet_run()
-    stale = insert_activity(run_id, "1", now=after(0), task_queue="fast")
-    fresh = insert_activity(run_id, "2", now=after(8))
-    never = insert_activity(run_id, "3", now=after(1))
-    ActivityTask.objects.filter(id=never).update(published_at=None)
-    assert claim(insert_activity(run_id, "4")) is not None
-    paused = insert_activity(run_id, "5")
-    ActivityTask.objects.filter(id=paused).update(paused=True)
-    insert_activity(run_id, "6", now=after(99))
-    ActivityTask.objects.filter(activity_id="6").update(published_at=None)
-
-    taken = activities.take_unpublished(now=after(10), stale_before=after(5), limit=9)
-
-    assert {row[0]: row[1:] for row in taken} == {
-        stale: (1, "fast", "kit.act"),
-        never: (1, "default", "kit.act"),
-    }
-    assert activities.take_unpublished(now=after(10), stale_before=after(5), limit=9) == []
-    assert ActivityTask.objects.get(id=fresh).published_at == after(8)
-
-
 def test_a_worker_finds_its_attempts() -> None:
     mine, others = claimed(), claimed()
     ActivityTask.objects.filter(id=others.id).update(owner_id=uuid7())
 
     assert [attempt.id for attempt in activities.owned_by([ME], limit=9)] == [mine.id]
-
-
-def test_an_attempt_that_nobody_carries_is_published_again_at_once() -> None:
-    task_id = insert_activity(quiet_run())
-    activities.unpublish(task_id, 2)
-    assert activities.take_unpublished(now=START, stale_before=START, limit=9) == []
-
-    activities.unpublish(task_id, 1)
-
-    assert [row[0] for row in activities.take_unpublished(now=START, stale_before=START, limit=9)] == [
-        task_id
-    ]

@@ -187,11 +187,11 @@ def test_the_next_due_moment_is_that_of_the_earliest_timer(seconds: float) -> No
     timer(run_id, "early", seconds=seconds)
     timer(run_id, "parked", seconds=-60, parked=True)
 
-    assert claims.next_due() == START + dt.timedelta(seconds=seconds)
+    assert claims.next_due() == (START + dt.timedelta(seconds=seconds), None)
 
 
 def test_the_next_due_moment_may_be_a_retry() -> None:
-    assert claims.next_due() is None
+    assert claims.next_due() == (None, None)
 
     insert_activity(quiet_run())
     published = claims.next_due()
@@ -199,7 +199,7 @@ def test_the_next_due_moment_may_be_a_retry() -> None:
 
     ActivityTask.objects.update(published_at=None, next_attempt_at=START)
 
-    assert (published, claims.next_due()) == (None, START)
+    assert (published, claims.next_due()) == ((None, None), (None, START))
 
 
 # --- other connections ----------------------------------------------------------------------------
