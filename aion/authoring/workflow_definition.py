@@ -20,6 +20,7 @@ VALIDATOR_MARK: Final = "__aion_validator__"
 DYNAMIC: Final = ""
 """The name under which a handler takes everything that no other handler takes."""
 DEFINITION_MARK: Final = "__aion_workflow__"
+_METHOD_MARKS: Final = (RUN_MARK, SIGNAL_MARK, QUERY_MARK, UPDATE_MARK)
 
 
 class Handler:
@@ -102,8 +103,8 @@ class WorkflowDefinition:
         for owner, attribute, function in _functions(cls):
             if getattr(function, RUN_MARK, False):
                 runs.append(function)
-                if owner is not cls and attribute in vars(cls):
-                    self.problems.append(f"overrides {attribute}() without repeating its decorator")
+            elif _hides_a_mark(owner, attribute, function):
+                self.problems.append(f"overrides {attribute}() without repeating its decorator")
             self._add_handler(self.signals, "signal", SIGNAL_MARK, function)
             self._add_handler(self.queries, "query", QUERY_MARK, function)
             self._add_handler(self.updates, "update", UPDATE_MARK, function)
@@ -184,6 +185,14 @@ def _functions(cls: type) -> Iterator[tuple[type, str, Callable[..., Any]]]:
             if attribute not in seen and inspect.isfunction(value):
                 seen.add(attribute)
                 yield owner, attribute, value
+
+
+def _hides_a_mark(owner: type, attribute: str, function: Callable[..., Any]) -> bool:
+    """Tell whether an undecorated method replaces a decorated one of a base class."""
+    if any(hasattr(function, mark) for mark in _METHOD_MARKS):
+        return False
+    replaced = (vars(base).get(attribute) for base in owner.__mro__[1:])
+    return any(hasattr(each, mark) for each in replaced for mark in _METHOD_MARKS)
 
 
 def _code_of(cls: type) -> Iterator[Callable[..., Any]]:

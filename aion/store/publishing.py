@@ -43,6 +43,8 @@ def take_all_due(
 ) -> list[Unclaimed]:
     """Do the same with every due attempt, unless it was published a second time just now."""
     old = "published_at IS NULL OR published_at <= next_attempt_at OR published_at < %s"
+    # A moment later than due, so that the row shows that it was published again.
+    now += dt.timedelta(microseconds=1)
     taken = _take(old, [now - stale_after], now=now, stale_after=stale_after, limit=limit)
     return [msgspec.structs.replace(each, doubtful=False) for each in taken]
 

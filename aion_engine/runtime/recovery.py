@@ -39,7 +39,7 @@ from aion_engine.runtime.tick import publish, time_out_overdue
 
 _BATCH: Final = 500
 _STATUS: Final = {kind.__name__: status for kind, status in STATUS_AFTER.items()}
-_LEFTOVERS: Final = 5_000
+_ROWS: Final = 5_000  # deleted or published in one transaction
 
 
 class Recovery:
@@ -63,9 +63,8 @@ class Recovery:
             the_bell().ring_loops()
         return self.report
 
-    def _add(self, what: str, count: int) -> int:
+    def _add(self, what: str, count: int) -> None:
         self.report[what] = self.report.get(what, 0) + count
-        return count
 
     @contextlib.contextmanager
     def _batch(self) -> Iterator[None]:
@@ -116,8 +115,9 @@ class Recovery:
         again = True
         while again:
             with self._batch():
-                count = recovery.remove_leftovers(limit=_LEFTOVERS)
-            again = self._add("rows of closed runs removed", count) > 0 and not self.dry_run
+                count = recovery.remove_leftovers(limit=_ROWS)
+            self._add("rows of closed runs removed", count)
+            again = count >= _ROWS and not self.dry_run
 
     def _find_stranded(self) -> None:
         names = ("timers set again", "activities asked for again", "runs woken")
@@ -149,10 +149,11 @@ class Recovery:
         again = True
         while again:
             with self._batch():
-                waiting = publishing.take_all_due(now=now, stale_after=stale, limit=_LEFTOVERS)
+                waiting = publishing.take_all_due(now=now, stale_after=stale, limit=_ROWS)
             if not self.dry_run:
                 publish(waiting)
-            again = self._add("activities published", len(waiting)) > 0 and not self.dry_run
+            self._add("activities published", len(waiting))
+            again = len(waiting) == _ROWS and not self.dry_run
 
 
 def projected(run: Compared) -> Compared:

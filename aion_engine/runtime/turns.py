@@ -24,7 +24,6 @@ import logging
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
@@ -34,31 +33,28 @@ from aion.conf import settings
 from aion.core.errors import DefinitionError, NonDeterminismError
 from aion.core.events import (
     ActivityOutcome,
-    Event,
     Role,
-    TimerFired,
     WorkflowFailed,
     WorkflowStarted,
     WorkflowTerminated,
 )
 from aion.core.failures import Failure, encode_failure, failure_from
-from aion.core.history import Recorded, decode_event
+from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.ports import Handover
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
-from aion.store import claims, histories, mailbox, runs, sessions, turns, updates
+from aion.store import claims, histories, mailbox, sessions, turns
 from aion.store.dialects import atomic
-from aion.store.outgoing import TERMINATE, refusal
 from aion.store.rows import Claimed
 from aion.store.turns import TurnWrites
 from aion.store.updates import UpdateAnswer
 from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import replay
-from aion_engine.replay.updates import UpdateRequest
 from aion_engine.replay.watchdog import Watchdog
 from aion_engine.runtime import effects
+from aion_engine.runtime.arrivals import arrivals_of, consume, refuse_late, termination
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
 
@@ -171,9 +167,9 @@ class Turns:
     ) -> None:
         run = one.run
         if run.closed:
-            _refuse_late(one, writes)
+            refuse_late(one, writes)
             return
-        reason = _termination(one)
+        reason = termination(one)
         if reason is not None:
             self._terminate(one, reason, writes, now)
             return
@@ -198,7 +194,7 @@ class Turns:
             started=instance.context.started,
             unread=tuple(instance.messages.unhandled),
         )
-        _consume(one, writes)
+        consume(one, writes)
         writes.updates.extend(
             UpdateAnswer(run.id, update_id, "refused", None, encode_failure(failure).decode())
             for update_id, failure in refused
@@ -221,7 +217,7 @@ class Turns:
         now: dt.datetime,
         refused: list[tuple[str, Failure]],
     ) -> tuple[Instance, list[Recorded]]:
-        arrivals, deadline = _arrivals(one, local)
+        arrivals, deadline = arrivals_of(one, local)
         instance = self.cache.get(one.run.id, one.run.head_seq)
         start = None
         if instance is None:
@@ -247,7 +243,7 @@ class Turns:
         gained = [effects.closing(one.run, [], WorkflowTerminated(reason=reason), now)]
         effects.add_turn(one.run, gained, owner_id=None, writes=writes)
         writes.updates_abandoned.append(one.run.id)
-        _consume(one, writes)
+        consume(one, writes)
 
     def _failed(
         self, one: Claimed, error: BaseException, writes: TurnWrites, now: dt.datetime
@@ -261,7 +257,7 @@ class Turns:
             event = WorkflowFailed(failure=failure_from(error))
             gained = [Recorded(run.head_seq + 1, now, event)]
             effects.add_turn(run, gained, owner_id=None, writes=writes)
-            _consume(one, writes)
+            consume(one, writes)
             return
         log.error(
             "Run %s (%s) is held: %s: %s",
@@ -289,11 +285,6 @@ def _runnable(definition: WorkflowDefinition) -> WorkflowDefinition:
     return definition
 
 
-def _consume(one: Claimed, writes: TurnWrites) -> None:
-    writes.messages_done.extend(message.id for message in one.messages)
-    writes.timers_done.extend(timer.id for timer in one.timers)
-
-
 def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -> None:
     """Write search attributes and memo where the code has changed them."""
     attributes = instance.context.attributes
@@ -302,62 +293,3 @@ def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -
         searched = msgspec.json.encode(attributes.search_attributes).decode()
         memo = msgspec.json.encode(attributes.memo).decode()
         writes.attributes.append((run_id, searched, memo))
-
-
-def _termination(one: Claimed) -> str | None:
-    """Give the reason of a message that ends the run without running its code."""
-    for message in one.messages:
-        if message.kind == TERMINATE:
-            return str(msgspec.json.decode(message.body).get("reason", ""))
-    return None
-
-
-def _refuse_late(one: Claimed, writes: TurnWrites) -> None:
-    """Drop what reached a closed run, and tell other runs that their message was not taken.
-
-    A run that continued as new hands such messages to its successor.
-    """
-    _consume(one, writes)
-    for message in one.messages:
-        if message.kind not in ("SignalReceived", "CancelRequested"):
-            continue
-        event: Any = decode_event(message.kind, message.body)
-        if one.run.status == RunStatus.CONTINUED_AS_NEW:
-            successor = runs.successor(one.run.id)
-            if successor is not None:
-                writes.messages_out.append((successor.id, message.kind, message.body))
-                continue
-        if event.sender_run_id:
-            sender = uuid.UUID(event.sender_run_id)
-            writes.messages_out.append(
-                refusal(sender, event.sender_request_id, one.run.workflow_id)
-            )
-
-
-_read_update = msgspec.json.Decoder(UpdateRequest).decode
-
-
-def _arrivals(
-    one: Claimed, local: Sequence[ActivityOutcome]
-) -> tuple[list[Event | UpdateRequest], str | None]:
-    """Give what is to be folded, in order, and which deadline has passed."""
-    arrivals: list[Event | UpdateRequest] = [
-        _read_update(message.body)
-        if message.kind == updates.KIND
-        else decode_event(message.kind, message.body)
-        for message in one.messages
-        if message.kind not in (mailbox.START, mailbox.WAKE)
-    ]
-    arrivals.extend(local)
-    deadline = None
-    for timer in one.timers:
-        match timer.timer_id:
-            case runs.START_TIMER:
-                pass  # the claim alone makes the run begin
-            case runs.RUN_DEADLINE:
-                deadline = deadline or "run"
-            case runs.EXECUTION_DEADLINE:
-                deadline = "execution"
-            case _:
-                arrivals.append(TimerFired(timer_id=timer.timer_id))
-    return arrivals, deadline

@@ -17,6 +17,7 @@ from aion.models import ActivityTask
 from tests.support import kit
 from tests.support.engine import Engine, running_worker
 
+
 def run(function: Callable[[], Awaitable[Any]]) -> Any:
     """Run async code and close the connection of its synchronous thread."""
 
@@ -43,7 +44,9 @@ def test_every_function_has_a_twin() -> None:
     }
 
     assert {f"a{name}" for name in plain} <= set(functions)
-    assert {f"a{name}" for name in methods if f"a{name}" in methods or not name.startswith("a")} <= methods
+    assert {
+        f"a{name}" for name in methods if f"a{name}" in methods or not name.startswith("a")
+    } <= methods
 
 
 def test_a_run_is_driven_without_leaving_async_code() -> None:
@@ -90,7 +93,9 @@ def test_many_wait_at_once_and_hold_up_nobody() -> None:
         waiting = [asyncio.ensure_future(handle.aresult(20)) for handle in handles]
         for handle in reversed(handles):
             await handle.asignal("go", handle.workflow_id)
-        return [handle.workflow_id for handle in handles] == [r[0] for r in await asyncio.gather(*waiting)]
+        return [handle.workflow_id for handle in handles] == [
+            r[0] for r in await asyncio.gather(*waiting)
+        ]
 
     with running_worker(activity_threads=0):
         assert run(drive) is True
@@ -106,9 +111,7 @@ def test_errors_are_those_of_the_originals() -> None:
     run(drive)
 
 
-def test_tokens(
-    engine: Engine, script: Callable[[Any], Any], acting: Callable[[Any], Any]
-) -> None:
+def test_tokens(engine: Engine, script: Callable[[Any], Any], acting: Callable[[Any], Any]) -> None:
     tokens: list[str] = []
 
     @acting
@@ -118,7 +121,9 @@ def test_tokens(
 
     @script
     async def main(me: kit.Scripted) -> Any:
-        return await asyncio.gather(*(kit.act.execute("ask") for _ in range(3)), return_exceptions=True)
+        return await asyncio.gather(
+            *(kit.act.execute("ask") for _ in range(3)), return_exceptions=True
+        )
 
     handle = engine.start("main")
     engine.go()

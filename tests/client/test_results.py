@@ -96,13 +96,17 @@ def test_a_waiter_is_woken_by_the_close() -> None:
 # --- failures -------------------------------------------------------------------------------------
 
 
-def test_a_failure_tells_its_whole_story(engine: Engine, script: Register, acting: Register) -> None:
+def test_a_failure_tells_its_whole_story(
+    engine: Engine, script: Register, acting: Register
+) -> None:
     @acting
     def pay() -> None:
         try:
             raise KeyError("card")
         except KeyError as error:
-            raise ApplicationError("refused", {"code": 7}, type="Refused", non_retryable=True) from error
+            raise ApplicationError(
+                "refused", {"code": 7}, type="Refused", non_retryable=True
+            ) from error
 
     @script
     async def main(me: kit.Scripted) -> None:
@@ -114,7 +118,10 @@ def test_a_failure_tells_its_whole_story(engine: Engine, script: Register, actin
     with pytest.raises(WorkflowFailureError) as caught:
         handle.result(0)
 
-    assert (caught.value.workflow_id, caught.value.run_id) == (handle.workflow_id, str(handle.run_id))
+    assert (caught.value.workflow_id, caught.value.run_id) == (
+        handle.workflow_id,
+        str(handle.run_id),
+    )
     failed = caught.value.cause
     assert isinstance(failed, ActivityError)
     assert (failed.activity_type, failed.activity_id, failed.attempt) == ("kit.act", "1", 1)
@@ -151,7 +158,7 @@ def test_a_result_without_a_json_form_fails_the_run(engine: Engine, script: Regi
     handle = engine.start("main")
     engine.turns()
 
-    with pytest.raises(WorkflowFailureError, match="the result of workflow kit.Scripted"):
+    with pytest.raises(WorkflowFailureError, match=r"the result of workflow kit\.Scripted"):
         handle.result(0)
 
 
@@ -207,7 +214,13 @@ def test_histories_are_read_in_ranges(engine: Engine) -> None:
     assert seqs(from_seq=3, limit=2) == [3, 4]
     assert seqs(from_seq=7) == []
     assert seqs(limit=0) == []
-    for given in ({"from_seq": 0}, {"from_seq": -1}, {"limit": -1}, {"from_seq": "1"}, {"limit": 1.5}):
+    for given in (
+        {"from_seq": 0},
+        {"from_seq": -1},
+        {"limit": -1},
+        {"from_seq": "1"},
+        {"limit": 1.5},
+    ):
         [field] = given
         with pytest.raises(InvalidArgument) as caught:
             seqs(**given)

@@ -287,7 +287,7 @@ def test_an_unknown_workflow_is_refused(target: Any) -> None:
 
 
 def test_a_broken_definition_is_refused() -> None:
-    with pytest.raises(DefinitionError, match="no method decorated with @workflow.run"):
+    with pytest.raises(DefinitionError, match=r"no method decorated with @workflow\.run"):
         client.start_workflow(Broken)
 
 
@@ -312,7 +312,7 @@ def test_arguments_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize("value", [object(), {1, 2, object()}, float("nan"), "\ud800", lambda: 1])
 def test_values_without_a_json_form_are_refused_by_name(value: Any) -> None:
-    with pytest.raises(PayloadUnserializable, match="argument 'name'.* of workflow kit.greet"):
+    with pytest.raises(PayloadUnserializable, match=r"argument 'name'.* of workflow kit\.greet"):
         client.start_workflow(kit.greet, value)
     with pytest.raises(PayloadUnserializable, match="memo"):
         client.start_workflow(kit.greet, "x", memo={"a": value})

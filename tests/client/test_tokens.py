@@ -215,7 +215,17 @@ def signed(text: str) -> str:
         5,
         b"bytes",
     ],
-    ids=["empty", "nonsense", "another salt", "no id", "no number", "one part", "None", "5", "bytes"],
+    ids=[
+        "empty",
+        "nonsense",
+        "another salt",
+        "no id",
+        "no number",
+        "one part",
+        "None",
+        "5",
+        "bytes",
+    ],
 )
 def test_a_forged_token_is_refused(token: Any, asked: Asked) -> None:
     before = counts()

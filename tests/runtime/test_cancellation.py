@@ -167,9 +167,7 @@ def stop_watch_looks(engine: Engine, running: Any) -> None:
     assert stop_watch.LOOK < 2
 
 
-def test_a_retry_that_waits_is_taken_back(
-    engine: Engine, start: Start, acting: Register
-) -> None:
+def test_a_retry_that_waits_is_taken_back(engine: Engine, start: Start, acting: Register) -> None:
     @acting
     def work() -> None:
         raise ValueError

@@ -224,9 +224,7 @@ def test_code_that_no_longer_fits_may_fail_its_run(
     assert Message.objects.count() == 0
 
 
-def test_an_unknown_workflow_type_waits_for_its_code(
-    engine: Engine, clock: StandingClock
-) -> None:
+def test_an_unknown_workflow_type_waits_for_its_code(engine: Engine, clock: StandingClock) -> None:
     handle = client.start_workflow(kit.greet, "ann")
     definition = registry.workflows.pop("kit.greet")
     try:
@@ -273,7 +271,9 @@ def test_a_poisoned_message_harms_only_its_run(
     assert handle.result(0) == [1]
 
 
-@pytest.mark.xfail(reason="histories are decoded for the whole batch, outside of any run's own turn")
+@pytest.mark.xfail(
+    reason="histories are decoded for the whole batch, outside of any run's own turn"
+)
 def test_a_broken_history_harms_only_its_run(engine: Engine) -> None:
     from django.db import connection
 
@@ -287,9 +287,7 @@ def test_a_broken_history_harms_only_its_run(engine: Engine) -> None:
     assert handle.describe().problem is not None
 
 
-def test_types_that_a_definition_holds_on_hold(
-    engine: Engine, clock: StandingClock
-) -> None:
+def test_types_that_a_definition_holds_on_hold(engine: Engine, clock: StandingClock) -> None:
     definition = registry.workflow("kit.Scripted")
     definition.hold_on = (LookupError,)
     try:

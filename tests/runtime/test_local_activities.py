@@ -13,7 +13,6 @@ import pytest
 from django.db import DatabaseError
 
 from aion import ActivityError, ApplicationError, RetryPolicy, activity, client
-from aion.core.errors import TimeoutError as AionTimeoutError
 from aion.models import ActivityTask, Run
 from aion.store import turns, workers
 from tests.support import kit
@@ -43,7 +42,6 @@ def here(script: Register) -> None:
         try:
             return await asyncio.gather(*(local.execute("work", each) for each in range(count)))
         except ActivityError as error:
-            assert isinstance(error.cause, (ApplicationError, AionTimeoutError))
             return [getattr(error.cause, "kind", str(error.cause)), error.attempt]
 
 
@@ -236,7 +234,9 @@ def test_the_end_of_the_run_stops_its_activities(engine: Engine, acting: Registe
     assert told == [True]
 
 
-@pytest.mark.xfail(reason="runs without pending local activities are not looked at after their turn")
+@pytest.mark.xfail(
+    reason="runs without pending local activities are not looked at after their turn"
+)
 def test_an_activity_that_the_workflow_gave_up_is_told(
     engine: Engine, script: Register, acting: Register
 ) -> None:

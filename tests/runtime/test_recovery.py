@@ -155,7 +155,9 @@ def test_a_stale_instance_is_thrown_away(
     other.close()
 
 
-@pytest.mark.xfail(reason="an instance evicted by its own batch has no history at hand: the run is held")
+@pytest.mark.xfail(
+    reason="an instance evicted by its own batch has no history at hand: the run is held"
+)
 def test_the_cache_is_bounded(settings: Any, engine: Engine) -> None:
     settings.AION = {**settings.AION, "CACHE_RUNS": 3}
     small = Engine()
@@ -194,7 +196,9 @@ def test_a_batch_is_bounded_by_time(settings: Any, script: Register, clock: Stan
     small.close()
 
 
-clock_of_the_machine = time.thread_time  # a guard would stop workflow code that reads `perf_counter`
+clock_of_the_machine = (
+    time.thread_time
+)  # a guard would stop workflow code that reads `perf_counter`
 
 
 def test_a_batch_takes_at_most_so_many_runs(settings: Any, clock: StandingClock) -> None:
@@ -254,7 +258,11 @@ def test_history_says_the_status_of_every_run(
     statuses = {run.id: run.status for run in Run.objects.all()}
     assert {run_id: project(events_of(run_id)) for run_id in statuses} == statuses
     assert sorted(statuses.values()) == ["cancelled", "completed", "completed", "terminated"]
-    assert (ActivityTask.objects.count(), Timer.objects.count(), Message.objects.count()) == (0, 0, 0)
+    assert (ActivityTask.objects.count(), Timer.objects.count(), Message.objects.count()) == (
+        0,
+        0,
+        0,
+    )
 
 
 # --- threads --------------------------------------------------------------------------------------
@@ -284,9 +292,7 @@ def test_a_start_runs_when_its_transaction_commits() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_gives_everything_back_when_it_stops(
-    script: Register, acting: Register
-) -> None:
+def test_a_worker_gives_everything_back_when_it_stops(script: Register, acting: Register) -> None:
     from aion import activity
 
     begun: list[int] = []
@@ -335,4 +341,8 @@ def test_many_runs_of_everything_at_once(script: Register, acting: Register) -> 
         assert [handle.result(30) for handle in handles] == [number + 3 for number in range(30)]
     for handle in handles:
         assert len(set(map(repr, handle.fetch_history()))) == handle.describe().history_length
-    assert (ActivityTask.objects.count(), Timer.objects.count(), Message.objects.count()) == (0, 0, 0)
+    assert (ActivityTask.objects.count(), Timer.objects.count(), Message.objects.count()) == (
+        0,
+        0,
+        0,
+    )

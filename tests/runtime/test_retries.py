@@ -87,7 +87,11 @@ def test_the_wait_doubles_in_the_row(
         "WorkflowCompleted",
     ]
     [started] = [e for e in events_of(handle.run_id) if isinstance(e, ActivityStarted)]
-    assert (started.attempt, started.started_at, started.worker) == (4, after(70), engine.worker.name)
+    assert (started.attempt, started.started_at, started.worker) == (
+        4,
+        after(70),
+        engine.worker.name,
+    )
 
 
 def test_the_last_failure_reaches_the_workflow(
@@ -116,7 +120,11 @@ def test_the_last_failure_reaches_the_workflow(
     ids=["the error says so", "its class is listed", "its type is listed", "one attempt"],
 )
 def test_some_failures_are_final(
-    error: Exception, retry: RetryPolicy, engine: Engine, script: Register, failing: list[BaseException]
+    error: Exception,
+    retry: RetryPolicy,
+    engine: Engine,
+    script: Register,
+    failing: list[BaseException],
 ) -> None:
     failing.append(error)
     handle = start(engine, script, retry=retry)
@@ -156,11 +164,16 @@ def test_no_attempt_begins_beyond_the_schedule_to_close_timeout(
 
 
 @pytest.mark.xfail(
-    raises=BaseException, reason="it leaves `execution.run`, and takes the thread of the pool with it"
+    raises=BaseException,
+    reason="it leaves `execution.run`, and takes the thread of the pool with it",
 )
 @pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
 def test_an_attempt_that_ends_by_what_ends_processes_has_failed(
-    error: BaseException, engine: Engine, clock: StandingClock, script: Register, failing: list[BaseException]
+    error: BaseException,
+    engine: Engine,
+    clock: StandingClock,
+    script: Register,
+    failing: list[BaseException],
 ) -> None:
     failing.append(error)
     handle = start(engine, script)

@@ -38,12 +38,16 @@ def waiting_for(engine: Engine, script: Register, **options: Any) -> client.Work
         try:
             return await kit.act.with_options(**options).execute("work")
         except ActivityError as error:
-            assert isinstance(error.cause, AionTimeoutError)
-            return [error.cause.kind, list(error.cause.details), error.attempt]
+            return _told(error)
 
     handle = engine.start("main")
     engine.turns()
     return handle
+
+
+def _told(error: ActivityError) -> list[Any]:
+    assert isinstance(error.cause, AionTimeoutError)
+    return [error.cause.kind, list(error.cause.details), error.attempt]
 
 
 def begun(engine: Engine) -> Running:

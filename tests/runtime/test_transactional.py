@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from aion import ActivityError, RetryPolicy, activity
+from aion.core.failures import Failure
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Message
 from aion.store import activities, workers
-from aion.core.failures import Failure
 from tests.sample.models import Effect
 from tests.support import kit
 from tests.support.clocks import START, StandingClock
@@ -129,7 +129,9 @@ def test_a_result_that_cannot_be_stored_rolls_the_writes_back(
 
 
 @pytest.mark.usefixtures("booked")
-def test_an_attempt_that_goes_on_elsewhere_keeps_no_writes(engine: Engine, acting: Register) -> None:
+def test_an_attempt_that_goes_on_elsewhere_keeps_no_writes(
+    engine: Engine, acting: Register
+) -> None:
     """The transaction ends with the function; the outcome that will come later cannot be in it."""
 
     @acting
@@ -241,7 +243,9 @@ def test_a_local_activity_of_a_terminated_run_keeps_no_writes(
     handle = engine.start("main")
     engine.loop.step()
     assert entered.wait(10)
-    terminating = in_thread(handle.terminate)  # waits for the function on SQLite, with its one writer
+    terminating = in_thread(
+        handle.terminate
+    )  # waits for the function on SQLite, with its one writer
     if not _one_writer():
         terminating.done()
     go_on.set()
@@ -284,7 +288,9 @@ def test_a_local_activity_that_lost_its_run_is_run_again(engine: Engine, acting:
 @pytest.mark.xfail(reason="the attempt that was given up commits, and so does the next one")
 @pytest.mark.postgres
 @marked
-def test_an_attempt_that_passed_its_timeout_keeps_no_writes(engine: Engine, acting: Register) -> None:
+def test_an_attempt_that_passed_its_timeout_keeps_no_writes(
+    engine: Engine, acting: Register
+) -> None:
     first, second = threading.Event(), threading.Event()
 
     @acting

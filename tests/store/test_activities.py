@@ -35,7 +35,9 @@ def seconds(number: float) -> dt.timedelta:
     return dt.timedelta(seconds=number)
 
 
-def claim(task_id: uuid.UUID, attempt: int = 1, owner: uuid.UUID = ME, at: float = 0) -> Attempt | None:
+def claim(
+    task_id: uuid.UUID, attempt: int = 1, owner: uuid.UUID = ME, at: float = 0
+) -> Attempt | None:
     return activities.claim_attempt(task_id, attempt, owner_id=owner, pid=77, now=after(at))
 
 
@@ -206,8 +208,17 @@ def test_a_retry_is_the_same_row_again() -> None:
     activities.reschedule(attempt, FAILURE, next_attempt_at=after(10), now=after(2))
 
     stored = row(attempt)
-    assert (stored.state, stored.attempt, stored.owner_id, stored.pid) == ("scheduled", 2, None, None)
-    assert (stored.started_at, stored.published_at, stored.next_attempt_at) == (None, None, after(10))
+    assert (stored.state, stored.attempt, stored.owner_id, stored.pid) == (
+        "scheduled",
+        2,
+        None,
+        None,
+    )
+    assert (stored.started_at, stored.published_at, stored.next_attempt_at) == (
+        None,
+        None,
+        after(10),
+    )
     assert (stored.timeout_at, stored.timeout_kind) == (after(40), "schedule_to_start")
     assert decode_failure(stored.last_failure.encode()) == FAILURE
     assert activities.ready(now=after(9), limit=9) == []
@@ -293,7 +304,12 @@ def test_what_a_worker_holds_is_one_question(django_assert_num_queries: object) 
             20,
             "schedule_to_close",
         ),
-        ({"schedule_to_start_timeout": seconds(10), "start_to_close_timeout": seconds(40)}, True, 40, "start_to_close"),
+        (
+            {"schedule_to_start_timeout": seconds(10), "start_to_close_timeout": seconds(40)},
+            True,
+            40,
+            "start_to_close",
+        ),
         ({"schedule_to_close_timeout": seconds(20)}, True, 20, "schedule_to_close"),
         ({"heartbeat_timeout": seconds(3)}, True, 3, "heartbeat"),
         ({}, True, 3600, "start_to_close"),

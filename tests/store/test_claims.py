@@ -54,7 +54,11 @@ def test_a_claim_shows_the_row_of_the_run() -> None:
 
     [one] = claim()
 
-    assert (one.run.id, one.run.workflow_id, one.run.workflow_type) == (run_id, "order-7", "kit.greet")
+    assert (one.run.id, one.run.workflow_id, one.run.workflow_type) == (
+        run_id,
+        "order-7",
+        "kit.greet",
+    )
     assert (one.run.task_queue, one.run.head_seq, one.run.first_seq) == ("fast", 1, 1)
     assert (one.run.closed, one.run.owner_id, one.run.held_until) == (False, None, None)
     assert one.run.history_bytes > 0
@@ -226,10 +230,7 @@ def test_two_workers_claim_different_runs() -> None:
     with atomic():
         mine = {one.run.id for one in claims.claim(worker_id=ME, now=START, limit=3)}
         others = {
-            one.run.id
-            for one in in_thread(
-                lambda: claim(worker_id=uuid7(), limit=100)
-            ).done()
+            one.run.id for one in in_thread(lambda: claim(worker_id=uuid7(), limit=100)).done()
         }
 
     assert len(mine) == len(others) == 3

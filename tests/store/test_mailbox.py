@@ -17,7 +17,11 @@ pytestmark = pytest.mark.django_db
 
 def test_messages_are_kept_in_the_order_of_posting() -> None:
     run_id = quiet_run()
-    events = [SignalReceived(name="a"), ActivityCompleted(activity_id="1"), SignalReceived(name="b")]
+    events = [
+        SignalReceived(name="a"),
+        ActivityCompleted(activity_id="1"),
+        SignalReceived(name="b"),
+    ]
 
     mailbox.post([mailbox.message(run_id, event) for event in events], now=START)
     mailbox.post([(run_id, mailbox.WAKE, "{}")], now=START)

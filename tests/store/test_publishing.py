@@ -73,8 +73,8 @@ def test_an_attempt_that_was_never_published_is_certain() -> None:
 def test_all_are_doubted_when_messages_may_be_lost() -> None:
     old = insert_activity(quiet_run(), "1", now=after(0))
     taken(14)
-    new = insert_activity(quiet_run(), "2", now=after(13))
-    assert taken(14) == {}
+    new = insert_activity(quiet_run(), "2", now=after(15))
+    assert taken(16) == {}
 
     publishing.doubt_all(now=after(18), stale_after=STALE)
 

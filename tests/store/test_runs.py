@@ -34,7 +34,9 @@ def close(run_id: object, *, at: dt.datetime = START) -> None:
 
 
 def test_a_start_is_a_row_its_first_event_and_a_message() -> None:
-    new = new_run("order-1", memo=msgspec.Raw(b'{"a":1}'), search_attributes=msgspec.Raw(b'{"b":[2]}'))
+    new = new_run(
+        "order-1", memo=msgspec.Raw(b'{"a":1}'), search_attributes=msgspec.Raw(b'{"b":[2]}')
+    )
 
     assert insert(new) is True
 
@@ -64,7 +66,9 @@ def test_a_closed_run_leaves_its_workflow_id_free() -> None:
 
 
 def test_a_delayed_start_is_a_timer_and_no_message() -> None:
-    new = new_run(start_delay=MINUTE, run_timeout=2 * MINUTE, execution_deadline_at=START + 10 * MINUTE)
+    new = new_run(
+        start_delay=MINUTE, run_timeout=2 * MINUTE, execution_deadline_at=START + 10 * MINUTE
+    )
 
     insert(new)
 

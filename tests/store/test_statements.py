@@ -29,7 +29,7 @@ def statements(engine: Engine) -> list[str]:
 
 def shape(sql: str) -> list[str]:
     """The first words; on SQLite many rows are one call, logged as "n times: ..."."""
-    return sql.split("times: ")[-1].split()[:3]
+    return sql.rsplit("times: ", maxsplit=1)[-1].split()[:3]
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import datetime as dt
 
 import pytest
 
+from aion.core.errors import StaleAttempt
 from aion.core.ids import uuid7
 from aion.models import Message, Run, Worker
 from aion.store import owners, workers
 from aion.store.dialects import atomic
-from aion.core.errors import StaleAttempt
 from tests.support.clocks import START
 from tests.support.engine import in_thread
 from tests.support.locks import locked

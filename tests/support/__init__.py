@@ -1,1 +1,1 @@
-"""What several floors of the suite share: a clock to set, waiting without sleeping, a worker driven by hand."""
+"""What several floors of the suite share: a clock to set, waits, a worker driven by hand."""

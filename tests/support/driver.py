@@ -135,7 +135,7 @@ class Driver:
         most_steps: int = 1000,
     ) -> Driver:
         """Answer activities in their order, then fire timers, until the run closes or waits for us."""
-        if len(self.history) == 1:
+        if self.instance.head_seq == 0:
             self.start()
         for _ in range(most_steps):
             if self.closed or not (self.activities or self.locals or self.timers):

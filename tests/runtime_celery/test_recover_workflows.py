@@ -1,0 +1,279 @@
+"""`recover_workflows` makes the tables what the histories say; a second one finds nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from aion import workflow
+from aion.client import WorkflowHandle
+from aion.core.ids import uuid7
+from aion.models import ActivityTask, Event, Message, Run, Timer, Worker
+from tests.acceptance import invariants
+from tests.support import kit
+from tests.support.clocks import StandingClock
+from tests.support.engine import Engine
+
+pytestmark = pytest.mark.django_db
+
+Register = Callable[[Any], Any]
+
+
+def recover(*options: str) -> dict[str, int]:
+    """What a recovery reports, without the zeros."""
+    out = StringIO()
+    call_command("recover_workflows", "--json", *options, stdout=out)
+    report: dict[str, int] = json.loads(out.getvalue())["repaired"]
+    return {what: count for what, count in report.items() if count}
+
+
+def rows() -> list[Any]:
+    models = (Run, Event, Message, Timer, ActivityTask, Worker)
+    return [sorted(map(str, model.objects.values_list())) for model in models]
+
+
+def assert_settled() -> None:
+    before = rows()
+    assert recover() == {}
+    assert rows() == before
+
+
+@pytest.fixture
+def journey(script: Register, acting: Register) -> None:
+    @acting
+    def step(number: int) -> int:
+        return number
+
+    @script
+    async def main(me: kit.Scripted) -> int:
+        await workflow.sleep(5)
+        return await kit.act.execute("step", 7)
+
+    @script
+    async def listen(me: kit.Scripted) -> str:
+        await workflow.wait_condition(lambda: me.notes)
+        return str(me.notes[0])
+
+    @script
+    async def fail(me: kit.Scripted) -> None:
+        raise RuntimeError("as written")
+
+    @script
+    async def leave(me: kit.Scripted) -> str:
+        waiting = kit.act.start("step", 1)
+        await workflow.sleep(1)
+        waiting.cancel()
+        await workflow.wait_condition(lambda: me.notes)
+        return "left"
+
+
+def run_to_the_end(engine: Engine, clock: StandingClock, name: str) -> WorkflowHandle:
+    handle = engine.start(name)
+    engine.go()
+    clock.move(6)
+    engine.go()
+    return handle
+
+
+def test_healthy_tables_are_left_alone(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    run_to_the_end(engine, clock, "main")
+    run_to_the_end(engine, clock, "fail")
+    engine.start("listen")
+    engine.start("main")
+    engine.go()
+    clock.move(1)
+
+    assert_settled()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"status": "running", "closed_at": None, "result": None},
+        {"status": "failed"},
+        {"head_seq": 99},
+        {"result": "8"},
+        {"closed_at": None},
+        {"failure": '{"type": "X", "message": "y"}'},
+    ],
+)
+def test_a_projection_that_disagrees_is_made_anew(
+    engine: Engine, clock: StandingClock, journey: None, damage: dict[str, Any]
+) -> None:
+    run_to_the_end(engine, clock, "main")
+    good = Run.objects.values().get()
+    Run.objects.update(**damage)
+
+    assert recover() == {"projections repaired": 1}
+    assert Run.objects.values().get() == good
+    assert_settled()
+
+
+def test_an_open_run_that_is_said_to_be_closed_goes_on(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    handle = engine.start("main")
+    engine.go()
+    Run.objects.update(status="completed", closed_at=clock.read(), result="1")
+
+    assert recover()["projections repaired"] == 1
+    assert_settled()
+    clock.move(6)
+    engine.go()
+    assert handle.result(0) == 7
+
+
+def test_a_dry_run_reports_and_changes_nothing(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    run_to_the_end(engine, clock, "main")
+    Run.objects.update(status="failed")
+    engine.start("listen")
+    Message.objects.all().delete()
+    before = rows()
+
+    report = recover("--dry-run")
+
+    assert report == {"projections repaired": 1}
+    assert rows() == before
+    assert recover() == report
+
+
+def test_what_waits_for_closed_runs_is_removed(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    handle = run_to_the_end(engine, clock, "main")
+    Timer.objects.create(run_id=handle.run_id, timer_id="9", fire_at=clock.read())
+    Message.objects.create(run_id=handle.run_id, kind="wake", created_at=clock.read())
+
+    assert recover() == {"rows of closed runs removed": 2}
+    assert invariants.problems() == []
+    assert_settled()
+
+
+def test_a_run_whose_first_message_was_lost_begins(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    handle = engine.start("main")
+    Message.objects.all().delete()
+
+    assert recover() == {"runs woken": 1}
+    assert_settled()
+    engine.go()
+    clock.move(6)
+    engine.go()
+    assert handle.result(0) == 7
+
+
+@pytest.mark.parametrize(
+    ("model", "report"),
+    [
+        (Timer, {"timers set again": 1}),
+        (ActivityTask, {"activities asked for again": 1, "activities published": 1}),
+    ],
+)
+def test_what_was_lost_is_asked_for_again(
+    engine: Engine, clock: StandingClock, journey: None, model: Any, report: dict[str, int]
+) -> None:
+    handle = engine.start("main")
+    engine.turns()
+    if model is ActivityTask:
+        clock.move(6)
+        engine.turns()
+    assert model.objects.count() == 1
+    model.objects.all().delete()
+
+    assert recover() == report
+    assert model.objects.count() == 1
+    assert_settled()
+    clock.move(6)
+    engine.go()
+    assert handle.result(0) == 7
+    assert invariants.problems() == []
+
+
+def test_an_activity_that_was_left_behind_is_not_asked_for_again(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    engine.start("leave")
+    engine.turns()
+    clock.move(2)
+    engine.turns()
+    ActivityTask.objects.all().delete()
+    Message.objects.all().delete()
+
+    assert_settled()
+
+
+def test_leases_of_dead_and_unknown_workers_are_given_back(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    engine.start("main")
+    engine.turns()
+    clock.move(6)
+    engine.turns()
+    assert engine.begin() is not None
+    engine.die()
+    Run.objects.update(owner_id=uuid7())
+    clock.move(60)
+
+    report = recover()
+
+    assert report == {"dead workers": 2, "runs given back": 1, "attempts given up": 1}
+    assert not Worker.objects.exists()
+    assert_settled()
+
+
+def test_due_activities_are_published_whenever_that_was_last_done(
+    engine: Engine, clock: StandingClock, journey: None
+) -> None:
+    engine.start("main")
+    engine.turns()
+    clock.move(6)
+    engine.turns()
+    clock.move(1)
+
+    assert recover() == {"activities published": 1}
+    assert_settled()
+
+
+def test_what_is_overdue_is_fired(
+    engine: Engine, clock: StandingClock, script: Register
+) -> None:
+    limited = kit.act.with_options(schedule_to_close_timeout=dt.timedelta(seconds=10))
+
+    @script
+    async def main(me: kit.Scripted) -> None:
+        await limited.execute("step", 1)
+
+    engine.start("main")
+    engine.turns()
+    clock.move(11)
+
+    assert recover() == {"overdue activities timed out": 1}
+    assert_settled()
+
+
+def test_a_history_with_a_gap_is_named_and_left_alone(
+    engine: Engine, clock: StandingClock, journey: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    handle = run_to_the_end(engine, clock, "main")
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM aion_event WHERE seq = 2")
+
+    call_command("recover_workflows")
+
+    printed = capsys.readouterr()
+    assert str(handle.run_id) in printed.err
+    assert "projections repaired" in printed.out
+
+
