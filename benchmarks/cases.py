@@ -90,6 +90,9 @@ CASES: Final = {
                 ),
                 "batch_1": Figure("SQL of a batch of 1 run", "statements", "lower", goal=12),
                 "batch_100": Figure("SQL of a batch of 100 runs", "statements", "lower", goal=12),
+                "whole_runs": Figure(
+                    "SQL of a batch in which 100 runs begin and end", "statements", "lower", goal=12
+                ),
             },
             full={"history": 1000, "batch": 100},
             quick={"history": 1000, "batch": 100},

@@ -113,4 +113,6 @@ def _next_attempt_at(attempt: Attempt, failure: Failure, now: dt.datetime) -> dt
     limit = order.schedule_to_close_timeout
     if limit is not None and retry_at >= attempt.scheduled_at + limit:
         return None
+    if activities.is_cancel_requested(attempt.id):
+        return None  # nobody waits for another attempt
     return retry_at

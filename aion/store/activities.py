@@ -350,3 +350,14 @@ def owned_by(owner_ids: Iterable[uuid.UUID], *, limit: int) -> list[Attempt]:
             [sql.many(owner_ids), limit],
         )
         return [_attempt(row) for row in cursor.fetchall()]
+
+
+def is_cancel_requested(task_id: uuid.UUID) -> bool:
+    """Tell whether the workflow has asked that an activity be cancelled."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT cancel_requested FROM aion_activitytask WHERE id = %s",
+            [dialect().uuid(task_id)],
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])

@@ -59,28 +59,31 @@ def _claim_sql(
     queues: Sequence[str],
     own: list[uuid.UUID],
 ) -> tuple[str, list[Any]]:
+    """Build the claim: each part locks what it selects, so that its limit counts runs it really got.
+
+    Were the locks taken outside, one locked run with a full mailbox would use up the limit and hide all
+    others. A run may come from several parts, and from one part for each of its messages.
+    """
     sql = dialect()
-    free = "(q.owner_id IS NULL OR q.owner_id = %s)"
-    here = f" AND {sql.among('q.task_queue', 'text')}" if queues else ""
+    free = "(r.owner_id IS NULL OR r.owner_id = %s)"
+    here = f" AND {sql.among('r.task_queue', 'text')}" if queues else ""
     only = [sql.many(queues)] if queues else []
     me = sql.uuid(worker_id)
-    ready = (
-        "SELECT run_id FROM (SELECT m.run_id FROM aion_message m JOIN aion_run q ON q.id = m.run_id "
-        f"WHERE NOT m.parked AND {free}{here} ORDER BY m.id LIMIT %s) AS written "
-        "UNION SELECT run_id FROM (SELECT t.run_id FROM aion_timer t JOIN aion_run q ON q.id = t.run_id "
-        f"WHERE NOT t.parked AND t.fire_at <= %s AND {free}{here} ORDER BY t.fire_at LIMIT %s) AS due"
-    )
+    parts = [
+        f"SELECT {_RUN} FROM aion_message m JOIN aion_run r ON r.id = m.run_id "
+        f"WHERE NOT m.parked AND {free}{here} ORDER BY m.id LIMIT %s {sql.lock}",
+        f"SELECT {_RUN} FROM aion_timer t JOIN aion_run r ON r.id = t.run_id "
+        f"WHERE NOT t.parked AND t.fire_at <= %s AND {free}{here} ORDER BY t.fire_at LIMIT %s {sql.lock}",
+    ]
     parameters = [me, *only, limit, sql.time(now), me, *only, limit]
     if own:
-        ready += f" UNION {sql.rows('uuid')}"
-        parameters.append(sql.many(own))
-    parameters.append(me)
-    chosen = f"r.id IN ({ready})" if sql.name == "sqlite" else f"r.id = ANY(ARRAY({ready}))"
-    return (
-        f"SELECT {_RUN} FROM aion_run r WHERE {chosen} "
-        f"AND (r.owner_id IS NULL OR r.owner_id = %s) {sql.lock}",
-        parameters,
-    )
+        mine = f"{sql.among('r.id', 'uuid')} AND {free}"
+        parts.append(f"SELECT {_RUN} FROM aion_run r WHERE {mine} {sql.lock}")
+        parameters.extend([sql.many(own), me])
+    names = [f"part{number}" for number in range(len(parts))]
+    bodies = ", ".join(f"{name} AS ({part})" for name, part in zip(names, parts, strict=True))
+    union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
+    return f"WITH {bodies} {union}", parameters
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:

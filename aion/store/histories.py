@@ -82,23 +82,51 @@ def _conflict(run_id: uuid.UUID, expected: int, found: int) -> SequenceConflict:
     )
 
 
-def load(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Recorded]]:
-    """Load whole histories, in one statement, each in ascending seq."""
+EventRow = tuple[int, str, Any, str]
+"""An event as stored: seq, kind, recorded_at, attributes."""
+
+
+def load_rows(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[EventRow]]:
+    """Load whole histories as stored, in one statement, each in ascending seq.
+
+    They are not decoded yet, so that an event that cannot be read harms its own run only.
+    """
     ids = list(run_ids)
-    histories: dict[uuid.UUID, list[Recorded]] = defaultdict(list)
+    rows: dict[uuid.UUID, list[EventRow]] = defaultdict(list)
     if not ids:
-        return histories
+        return rows
     sql = (
         "SELECT run_id, seq, kind, recorded_at, attributes FROM aion_event "
         f"WHERE {dialect().among('run_id', 'uuid')} ORDER BY run_id, seq"
     )
-    read_uuid, read_time = dialect().read_uuid, dialect().read_time
+    read_uuid = dialect().read_uuid
     with connection().cursor() as cursor:
         cursor.execute(sql, [dialect().many(ids)])
-        for run_id, seq, kind, recorded_at, attributes in cursor.fetchall():
-            event = decode_event(kind, attributes)
-            histories[read_uuid(run_id)].append(Recorded(seq, read_time(recorded_at), event))
-    return histories
+        for run_id, *row in cursor.fetchall():
+            rows[read_uuid(run_id)].append(tuple(row))
+    return rows
+
+
+def decode_rows(rows: Iterable[EventRow]) -> list[Recorded]:
+    """Read stored events.
+
+    Raises:
+        HistoryError: a kind is unknown, or attributes are broken; the message names the event.
+    """
+    read_time = dialect().read_time
+    return [
+        Recorded(seq, read_time(recorded_at), decode_event(kind, attributes))
+        for seq, kind, recorded_at, attributes in rows
+    ]
+
+
+def load(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Recorded]]:
+    """Load whole histories, in one statement, each in ascending seq; none for unknown runs.
+
+    Raises:
+        HistoryError: an event cannot be read.
+    """
+    return {run_id: decode_rows(rows) for run_id, rows in load_rows(run_ids).items()}
 
 
 def load_one(run_id: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:
@@ -113,8 +141,4 @@ def load_one(run_id: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) 
         parameters.append(limit)
     with connection().cursor() as cursor:
         cursor.execute(sql, parameters)
-        read_time = dialect().read_time
-        return [
-            Recorded(seq, read_time(recorded_at), decode_event(kind, attributes))
-            for seq, kind, recorded_at, attributes in cursor.fetchall()
-        ]
+        return decode_rows(cursor.fetchall())

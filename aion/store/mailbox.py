@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 from aion.core.events import Event
 from aion.core.history import encode_event
 from aion.store.dialects import connection, dialect
+from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE
 
 START: Final = "start"
 """The message kind that says: fold the recorded first event."""
@@ -65,12 +66,21 @@ def has_request(run_id: uuid.UUID, request_id: str) -> bool:
         return cursor.fetchone() is not None
 
 
-def set_parked(run_ids: Iterable[uuid.UUID], *, parked: bool, cursor: Any) -> None:
-    """Take the messages and timers of runs out of the queue, or put them back."""
+def set_parked(run_ids: Collection[uuid.UUID], *, parked: bool, cursor: Any) -> None:
+    """Take the messages and timers of runs out of the queue, or put them back.
+
+    Deadlines stay: they pass for paused and held runs too.
+    """
+    if not run_ids:
+        return
     sql = dialect()
     ids = sql.many(run_ids)
-    for table in ("aion_message", "aion_timer"):
+    for table, only in (
+        ("aion_message", ""),
+        ("aion_timer", f" AND timer_id NOT IN ('{RUN_DEADLINE}', '{EXECUTION_DEADLINE}')"),
+    ):
         cursor.execute(
-            f"UPDATE {table} SET parked = %s WHERE {sql.among('run_id', 'uuid')} AND parked <> %s",
+            f"UPDATE {table} SET parked = %s WHERE {sql.among('run_id', 'uuid')} "
+            f"AND parked <> %s{only}",
             [parked, ids, parked],
         )

@@ -30,17 +30,13 @@ class Unclaimed(msgspec.Struct, frozen=True):
     doubtful: bool
 
 
-def take_unclaimed(
-    *, now: dt.datetime, stale_after: dt.timedelta, limit: int
-) -> list[Unclaimed]:
+def take_unclaimed(*, now: dt.datetime, stale_after: dt.timedelta, limit: int) -> list[Unclaimed]:
     """Mark attempts as published now: those never published, and those published `stale_after` ago."""
     old = "published_at IS NULL OR published_at < %s"
     return _take(old, [now - stale_after], now=now, stale_after=stale_after, limit=limit)
 
 
-def take_all_due(
-    *, now: dt.datetime, stale_after: dt.timedelta, limit: int
-) -> list[Unclaimed]:
+def take_all_due(*, now: dt.datetime, stale_after: dt.timedelta, limit: int) -> list[Unclaimed]:
     """Do the same with every due attempt, unless it was published a second time just now."""
     old = "published_at IS NULL OR published_at <= next_attempt_at OR published_at < %s"
     # A moment later than due, so that the row shows that it was published again.

@@ -10,6 +10,11 @@ import msgspec
 from aion.core.history import Recorded
 from aion.core.status import RunStatus
 
+START_TIMER = "$start"
+RUN_DEADLINE = "$run"
+EXECUTION_DEADLINE = "$execution"
+"""Ids of the engine's own timers: the delayed start, and the deadlines."""
+
 TIMER_COLUMNS = {
     "run_id": "uuid",
     "timer_id": "text",

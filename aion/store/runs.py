@@ -15,11 +15,7 @@ from aion.core.status import RunStatus
 from aion.store import mailbox
 from aion.store.dialects import connection, dialect
 from aion.store.histories import insert_events
-from aion.store.rows import TIMER_COLUMNS
-
-START_TIMER = "$start"
-RUN_DEADLINE = "$run"
-EXECUTION_DEADLINE = "$execution"
+from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TIMER_COLUMNS
 
 COLUMNS = {
     "id": "uuid",

@@ -68,6 +68,7 @@ def _apply(connection: Any) -> None:
             "enable_bitmapscan = off",
             "enable_hashjoin = off",
             "enable_mergejoin = off",
+            "enable_material = off",
             "enable_sort = off",
             "plan_cache_mode = force_generic_plan",
             "jit = off",

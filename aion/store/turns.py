@@ -68,6 +68,7 @@ class TurnWrites:
     closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
     holds: list[Hold] = dataclasses.field(default_factory=list)
     parked: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    unparked: list[uuid.UUID] = dataclasses.field(default_factory=list)
     new_runs: list[NewRun] = dataclasses.field(default_factory=list)
     outgoing: list[Outgoing] = dataclasses.field(default_factory=list)
     parents_closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
@@ -98,9 +99,9 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         if writes.attributes:
             dialect().update(cursor, "aion_run", ATTRIBUTE_COLUMNS, writes.attributes)
         _hold(cursor, writes.holds)
-        if writes.parked or writes.holds:
-            held = [hold.run_id for hold in writes.holds]
-            mailbox.set_parked([*writes.parked, *held], parked=True, cursor=cursor)
+        mailbox.set_parked(writes.unparked, parked=False, cursor=cursor)
+        held = [hold.run_id for hold in writes.holds]
+        mailbox.set_parked([*writes.parked, *held], parked=True, cursor=cursor)
 
 
 def _update_runs(cursor: Any, runs: list[RunUpdate], sizes: dict[uuid.UUID, int]) -> None:

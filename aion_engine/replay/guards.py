@@ -32,6 +32,7 @@ from types import FrameType, ModuleType
 from typing import Any, Final
 
 from aion.authoring.context import current_workflow
+from aion.authoring.registry import registry
 from aion.core.errors import ForbiddenInWorkflow
 from aion_engine.replay import asyncio_functions
 from aion_engine.replay.forbidden import FORBIDDEN, Forbidden, Reach
@@ -44,7 +45,10 @@ _wrappers: dict[int, Any] = {}
 
 
 def install() -> None:
-    """Guard this process. Calling it again does nothing."""
+    """Guard this process, and cover the modules of the workflows known so far.
+
+    Modules that are imported later find the wrappers in place. Calling it again does nothing.
+    """
     if _wrappers:
         return
     _let_time_machine_be_first()
@@ -55,6 +59,10 @@ def install() -> None:
     for owner, name, make in asyncio_functions.SHADOWS:
         original = getattr(owner, name)
         _put(owner, name, original, _wrappers.get(id(original)) or make(original))
+    for definition in registry.workflows.values():
+        module = sys.modules.get(definition.target.__module__)
+        if module is not None:
+            cover(module)
 
 
 def cover(module: ModuleType) -> None:

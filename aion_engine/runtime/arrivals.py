@@ -11,7 +11,7 @@ import msgspec
 from aion.core.events import ActivityOutcome, Event, TimerFired
 from aion.core.history import decode_event
 from aion.core.status import RunStatus
-from aion.store import mailbox, runs, updates
+from aion.store import mailbox, rows, runs, updates
 from aion.store.outgoing import TERMINATE, refusal
 from aion.store.rows import Claimed
 from aion.store.turns import TurnWrites
@@ -57,27 +57,28 @@ def refuse_late(one: Claimed, writes: TurnWrites) -> None:
 _read_update = msgspec.json.Decoder(UpdateRequest).decode
 
 
-def arrivals_of(
-    one: Claimed, local: Sequence[ActivityOutcome]
-) -> tuple[list[Event | UpdateRequest], str | None]:
-    """Give what is to be folded, in order, and which deadline has passed."""
-    arrivals: list[Event | UpdateRequest] = [
+def arrivals_of(one: Claimed, local: Sequence[ActivityOutcome]) -> list[Event | UpdateRequest]:
+    """Give what is to be folded, in order: messages, outcomes of local activities, fired timers."""
+    written: list[Event | UpdateRequest] = [
         _read_update(message.body)
         if message.kind == updates.KIND
         else decode_event(message.kind, message.body)
         for message in one.messages
         if message.kind not in (mailbox.START, mailbox.WAKE)
     ]
-    arrivals.extend(local)
-    deadline = None
-    for timer in one.timers:
-        match timer.timer_id:
-            case runs.START_TIMER:
-                pass  # the claim alone makes the run begin
-            case runs.RUN_DEADLINE:
-                deadline = deadline or "run"
-            case runs.EXECUTION_DEADLINE:
-                deadline = "execution"
-            case _:
-                arrivals.append(TimerFired(timer_id=timer.timer_id))
-    return arrivals, deadline
+    fired = [
+        TimerFired(timer_id=timer.timer_id)
+        for timer in one.timers
+        if timer.timer_id not in _OWN_TIMERS
+    ]
+    return [*written, *local, *fired]
+
+
+_DEADLINES = {rows.RUN_DEADLINE: "run", rows.EXECUTION_DEADLINE: "execution"}
+_OWN_TIMERS = (rows.START_TIMER, *_DEADLINES)
+
+
+def deadline_of(one: Claimed) -> str | None:
+    """Give the kind of a deadline that has passed, the run's before the execution's."""
+    passed = [_DEADLINES[t.timer_id] for t in one.timers if t.timer_id in _DEADLINES]
+    return max(passed, default=None)  # "run" sorts behind "execution"

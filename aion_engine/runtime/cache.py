@@ -20,15 +20,18 @@ class InstanceCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, run_id: uuid.UUID, head_seq: int) -> Instance | None:
-        """Give the instance if it knows the whole history; a stale one is thrown away."""
-        entry = self._entries.get(run_id)
+    def take(self, run_id: uuid.UUID, head_seq: int) -> Instance | None:
+        """Give the instance away if it knows the whole history; a stale one is thrown away.
+
+        It is the caller's then, to put back: another run's `put` cannot evict it meanwhile.
+        """
+        entry = self._entries.pop(run_id, None)
         if entry is None:
             return None
+        self._bytes -= entry[1]
         if entry[0].head_seq != head_seq:
-            self.drop(run_id)
+            entry[0].close()
             return None
-        self._entries.move_to_end(run_id)
         return entry[0]
 
     def put(self, run_id: uuid.UUID, instance: Instance, size: int) -> None:

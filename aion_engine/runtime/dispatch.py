@@ -114,9 +114,7 @@ class CeleryDispatcher:
                     self._waiting.discard(_attempt(handover))
 
     def _is_lost(self, handover: Handover, producer: Any) -> bool:
-        return self._backlog.lacks(
-            handover.task_queue, handover.activity_type, producer.connection
-        )
+        return self._backlog.lacks(handover.task_queue, handover.activity_type, producer.connection)
 
 
 def _attempt(handover: Handover) -> Attempt:

@@ -22,9 +22,11 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import msgspec
+from django.db import InterfaceError, OperationalError
 
 from aion.authoring.activity import CompleteAsync
 from aion.authoring.activity_definition import Activity
@@ -37,7 +39,7 @@ from aion.operations.clock import clock
 from aion.operations.complete_activity import make_token
 from aion.store import activities
 from aion.store.activities import Attempt
-from aion.store.dialects import atomic
+from aion.store.dialects import atomic, connection
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime.attempts import AttemptContext, call
 
@@ -109,8 +111,13 @@ def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None
         activities.open_for_completion(attempt)
     except CancelledError as error:
         _stopped(running, error, worker)
+    except KeyboardInterrupt:
+        raise
     except Exception as error:  # noqa: BLE001  # whatever the activity raises is its failure
         _failed(running, error, worker)
+    except BaseException as error:  # noqa: BLE001  # sys.exit() ends an attempt, not its worker
+        text = f"the activity raised {type(error).__name__} {error}".rstrip()
+        _failed(running, RuntimeError(text), worker)
 
 
 def _run_and_complete(
@@ -125,7 +132,11 @@ def _run_and_complete(
     else:
         result = body()
     data = activity.signature.encode_result(result, what=what)
-    activity_outcome.complete(running.attempt, data, worker=worker.name)
+    settle = partial(activity_outcome.complete, running.attempt, data, worker=worker.name)
+    if activity.transactional:
+        settle()
+    else:
+        persistently(settle)
 
 
 def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
@@ -159,8 +170,32 @@ def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> N
     _settle(running, settle)
 
 
-def _settle(running: Running, settle: Callable[[], None]) -> None:
+def _settle(running: Running, settle: Callable[[], Any]) -> None:
     try:
-        settle()
+        persistently(settle)
     except StaleAttempt as stale:
         log.warning("%s", stale)
+
+
+def persistently(action: Callable[[], Any]) -> None:
+    """Do something on the database, again if the connection breaks: work that is done must be recorded.
+
+    Doing it twice is safe: the fence of the first success makes the second a `StaleAttempt`.
+
+    Raises:
+        DatabaseError: it still fails after several seconds; the attempt ends by its timeouts then.
+        StaleAttempt: the attempt is no longer the current one.
+    """
+    for pause in _PAUSES:
+        try:
+            action()
+        except (OperationalError, InterfaceError) as error:
+            log.warning("An outcome could not be written, once more in %.1f s: %s", pause, error)
+            connection().close()
+            time.sleep(pause)
+        else:
+            return
+    action()
+
+
+_PAUSES: Final = (0.1, 0.3, 1.0, 2.0, 4.0)

@@ -65,6 +65,7 @@ class Job:
     attempt: int = 1
     started: float = 0.0  # monotonic; 0 while it waits
     context: AttemptContext | None = None
+    committing: bool = False  # its transaction ends now: too late for a timeout
 
 
 class LocalActivities:
@@ -193,14 +194,23 @@ class LocalActivities:
         for job in self._all_jobs():
             left = self._time_left(job, now)
             if left is not None and left <= 0:
-                _stop(job, "timed out")
                 fresh = dataclasses.replace(job, context=None, started=0.0)
-                self._jobs[job.run.id][job.activity.activity_id] = fresh
+                if not self._replace(job, fresh):
+                    continue
+                _stop(job, "timed out")
                 error = AionTimeoutError(
                     f"Local activity {job.activity.activity_type} passed its start_to_close timeout",
                     kind="start_to_close",
                 )
                 self._failed(fresh, failure_from(error), timed_out=True)
+
+    def _replace(self, job: Job, fresh: Job) -> bool:
+        """Put another try in a job's place, unless the job's transaction is about to commit."""
+        with self._lock:
+            if job.committing or not self._is_current(job):
+                return False
+            self._jobs[job.run.id][job.activity.activity_id] = fresh
+            return True
 
     # --- the threads' side ---
 
@@ -217,7 +227,7 @@ class LocalActivities:
                     job = self._queue.popleft()
                 try:
                     self._run(job)
-                except Exception:
+                except BaseException:
                     log.exception(
                         "Local activity %s: the engine failed", job.activity.activity_type
                     )
@@ -241,17 +251,33 @@ class LocalActivities:
             outcome = self._completed(activity, job)
         except StaleAttempt as stale:
             log.warning("%s", stale)
+            self._let_go(job)
             return
-        except CancelledError as error:
-            self._put_outcome(job, ActivityCancelled(reason=str(error), **_ids(job)))
-            return
-        except Exception as error:  # noqa: BLE001  # whatever the activity raises is its failure
-            self._failed(job, failure_from(error))
+        except BaseException as error:  # noqa: BLE001  # whatever the activity raises is its failure
+            self._raised(job, error)
             return
         finally:
             if activity is not None:
                 close_old_connections()
         self._put_outcome(job, outcome)
+
+    def _raised(self, job: Job, error: BaseException) -> None:
+        reason = job.context.cancel_reason if job.context is not None else None
+        if reason == "shutdown":
+            self._let_go(job)  # the next worker runs it again
+        elif reason is not None and isinstance(error, CancelledError):
+            self._put_outcome(job, ActivityCancelled(reason=reason, **_ids(job)))
+        elif isinstance(error, Exception):
+            self._failed(job, failure_from(error))
+        else:
+            text = f"the activity raised {type(error).__name__} {error}".rstrip()
+            self._failed(job, failure_from(RuntimeError(text)))
+
+    def _let_go(self, job: Job) -> None:
+        """Forget a job without an outcome, so that whoever has the run next can submit it again."""
+        with self._lock:
+            if self._is_current(job):
+                del self._jobs[job.run.id][job.activity.activity_id]
 
     def _completed(self, activity: Activity[Any, Any], job: Job) -> ActivityCompleted:
         what = f"activity {job.activity.activity_type}"
@@ -261,12 +287,18 @@ class LocalActivities:
         return ActivityCompleted(result=msgspec.Raw(data), **_ids(job))
 
     def _run_transactional(self, activity: Activity[Any, Any], job: Job) -> None:
-        """The function's own writes, the fence and the outcome: one commit."""
+        """The function's own writes, the fence and the outcome: one commit.
+
+        The job stays known until a turn has folded the message, or it could be submitted a second time.
+        """
         with atomic():
             outcome = self._completed(activity, job)
             owners.check(job.run.id, self._worker_id)
+            with self._lock:
+                if not self._is_current(job):
+                    raise StaleAttempt(f"Local activity {activity.name} was given up meanwhile")
+                job.committing = True
             mailbox.post([mailbox.message(job.run.id, outcome)], now=clock.now())
-        self._jobs.get(job.run.id, {}).pop(job.activity.activity_id, None)
         self._wake()
 
     def _put_outcome(self, job: Job, outcome: ActivityOutcome) -> None:
@@ -275,6 +307,7 @@ class LocalActivities:
         self._wake()
 
     def _failed(self, job: Job, failure: Failure, *, timed_out: bool = False) -> None:
+        job.committing = False  # a commit that failed is a failed try
         policy = job.activity.options.retry or RetryPolicy()
         seed = f"{job.run.id}:{job.activity.activity_id}"
         delay = next_delay(policy, attempt=job.attempt, failure=failure, seed=seed)

@@ -33,7 +33,7 @@ from aion.core.history import KINDS, Recorded
 from aion.core.pending import PendingWork, effective, pending_work
 from aion.store import claims, histories, lifecycle, mailbox, recovery
 from aion.store.rows import RunRow
-from aion.store.runs import START_TIMER
+from aion.store.rows import START_TIMER
 from aion_engine.replay import guards
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import replay
@@ -92,11 +92,11 @@ def suspects(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
 
 def _waiting(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Waiting]:
     timers = recovery.timer_ids(ids)
-    activities = recovery.activity_ids(ids)  # before the mailboxes: an outcome moves from here to there
+    activities = recovery.activity_ids(
+        ids
+    )  # before the mailboxes: an outcome moves from here to there
     messages = recovery.mailboxes(ids)
-    return {
-        run_id: Waiting(timers[run_id], activities[run_id], messages[run_id]) for run_id in ids
-    }
+    return {run_id: Waiting(timers[run_id], activities[run_id], messages[run_id]) for run_id in ids}
 
 
 def _is_suspect(history: list[Recorded], waiting: Waiting) -> bool:

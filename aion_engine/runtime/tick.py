@@ -88,9 +88,7 @@ def time_out_overdue(now: dt.datetime) -> int:
 
 def publish_waiting(now: dt.datetime) -> int:
     """Hand over due attempts that were never published, or long ago and still unclaimed."""
-    return publish(
-        publishing.take_unclaimed(now=now, stale_after=_stale_after(), limit=_MOST)
-    )
+    return publish(publishing.take_unclaimed(now=now, stale_after=_stale_after(), limit=_MOST))
 
 
 def _stale_after() -> dt.timedelta:

@@ -159,7 +159,7 @@ class TurnLoop:
         """Do what follows the commit. None of it is needed for correctness."""
         if batch.locals:
             self.local.submit((one.run, item.local_activities) for one, item in batch.locals)
-        for run_id in batch.closed:
+        for run_id in batch.seen - {one.run.id for one, _ in batch.locals}:
             self.local.forget(run_id)
         if batch.handovers:
             self._dispatcher.publish(batch.handovers)

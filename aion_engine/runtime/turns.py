@@ -23,6 +23,7 @@ import datetime as dt
 import logging
 import time
 import uuid
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -46,7 +47,7 @@ from aion.core.status import RunStatus
 from aion.operations.clock import clock
 from aion.store import claims, histories, mailbox, sessions, turns
 from aion.store.dialects import atomic
-from aion.store.rows import Claimed
+from aion.store.rows import Claimed, RunRow
 from aion.store.turns import TurnWrites
 from aion.store.updates import UpdateAnswer
 from aion_engine.replay.advance import advance
@@ -54,7 +55,13 @@ from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import replay
 from aion_engine.replay.watchdog import Watchdog
 from aion_engine.runtime import effects
-from aion_engine.runtime.arrivals import arrivals_of, consume, refuse_late, termination
+from aion_engine.runtime.arrivals import (
+    arrivals_of,
+    consume,
+    deadline_of,
+    refuse_late,
+    termination,
+)
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
 
@@ -79,6 +86,30 @@ class Batch:
     posted: bool = False  # messages went to mailboxes, maybe to these very runs
     timers: list[dt.datetime] = dataclasses.field(default_factory=list)
     locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Work:
+    """A claimed run on its way through a batch, with what it needs for its turn."""
+
+    claimed: Claimed
+    outcomes: Sequence[ActivityOutcome]  # of local activities
+    instance: Instance | None = None
+    rows: list[histories.EventRow] = dataclasses.field(default_factory=list)
+
+    @property
+    def run(self) -> RunRow:
+        """The run's row."""
+        return self.claimed.run
+
+    def drop_instance(self) -> None:
+        """Throw the live instance away; its coroutines end now."""
+        if self.instance is not None:
+            self.instance.close()
+            self.instance = None
+
+
+_BYTES_PER_EVENT = 200  # a guess that the cache's limit needs until the row says it
 
 
 class Turns:
@@ -118,23 +149,34 @@ class Turns:
         )
         if not claimed:
             return
-        cold = histories.load(
-            c.run.id
-            for c in claimed
-            if not c.run.closed and self.cache.get(c.run.id, c.run.head_seq) is None
-        )
+        works = self._prepare(claimed, outcomes)
         writes = TurnWrites()
         until = time.perf_counter() + self._time
-        for number, one in enumerate(claimed):
-            if number and time.perf_counter() > until:
-                batch.left = len(claimed) - number
-                break
-            touched.append(one.run.id)
-            batch.seen.add(one.run.id)
-            local = outcomes.get(one.run.id, ())
-            self._turn(one, cold.get(one.run.id), local, writes, batch, now)
+        try:
+            while works and (not batch.seen or time.perf_counter() <= until):
+                work = works.popleft()
+                touched.append(work.run.id)
+                batch.seen.add(work.run.id)
+                self._turn(work, writes, batch, now)
+        finally:
+            batch.left = len(works)
+            for work in works:
+                if work.instance is not None:
+                    self.cache.put(work.run.id, work.instance, work.run.history_bytes)
         turns.write(writes, now=now)
         self._summarise(batch, writes)
+
+    def _prepare(self, claimed: list[Claimed], outcomes: Outcomes) -> deque[Work]:
+        """Join each claimed run with its live instance, or else with its history."""
+        works = deque(Work(one, outcomes.get(one.run.id, ())) for one in claimed)
+        for work in works:
+            if not work.run.closed:
+                work.instance = self.cache.take(work.run.id, work.run.head_seq)
+        cold = [work for work in works if work.instance is None and not work.run.closed]
+        rows = histories.load_rows(work.run.id for work in cold)
+        for work in cold:
+            work.rows = rows.get(work.run.id, [])
+        return works
 
     def _summarise(self, batch: Batch, writes: TurnWrites) -> None:
         batch.turns = len(writes.runs)
@@ -156,108 +198,114 @@ class Turns:
             if order.run_id not in closed
         ]
 
-    def _turn(
-        self,
-        one: Claimed,
-        history: list[Recorded] | None,
-        local: Sequence[ActivityOutcome],
-        writes: TurnWrites,
-        batch: Batch,
-        now: dt.datetime,
-    ) -> None:
-        run = one.run
+    def _turn(self, work: Work, writes: TurnWrites, batch: Batch, now: dt.datetime) -> None:
+        run, one = work.run, work.claimed
         if run.closed:
             refuse_late(one, writes)
             return
         reason = termination(one)
         if reason is not None:
-            self._terminate(one, reason, writes, now)
+            self._terminate(work, reason, writes, now)
             return
         if run.status == RunStatus.PAUSED or (run.held_until and run.held_until > now):
-            writes.parked.append(run.id)
-            writes.messages_out.extend(mailbox.message(run.id, event) for event in local)
-            self.cache.drop(run.id)
+            self._leave(work, writes, now)
             return
         refused: list[tuple[str, Failure]] = []
         try:
             with self._watchdog.watch(f"run {run.id} of {run.workflow_type}"):
-                instance, gained = self._fold(one, history, local, now, refused)
+                instance, gained = self._fold(work, now, refused)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
-            self._failed(one, error, writes, now)
+            self._failed(work, error, writes, now)
             return
-        owner_id = self.worker_id if instance.local_activities else None
-        update = effects.add_turn(
-            run,
-            gained,
-            owner_id=owner_id,
-            writes=writes,
-            started=instance.context.started,
-            unread=tuple(instance.messages.unhandled),
-        )
-        consume(one, writes)
+        self._keep(work, instance, gained, writes, batch)
         writes.updates.extend(
             UpdateAnswer(run.id, update_id, "refused", None, encode_failure(failure).decode())
             for update_id, failure in refused
         )
+
+    def _keep(
+        self,
+        work: Work,
+        instance: Instance,
+        gained: list[Recorded],
+        writes: TurnWrites,
+        batch: Batch,
+    ) -> None:
+        """Add a turn that succeeded to the batch, and keep or close its instance."""
+        run = work.run
+        update = effects.add_turn(
+            run,
+            gained,
+            owner_id=self.worker_id if instance.local_activities else None,
+            writes=writes,
+            started=instance.context.started,
+            unread=tuple(instance.messages.unhandled),
+        )
+        consume(work.claimed, writes)
         _add_attributes(run.id, instance, writes)
-        if update.closed_at is not None and instance.updates.open:
-            writes.updates_abandoned.append(run.id)
-        if update.closed_at is None:
-            self.cache.put(run.id, instance, run.history_bytes + 200 * len(gained))
-            if instance.local_activities:
-                batch.locals.append((one, instance))
-        else:
+        if run.held_until is not None:
+            writes.unparked.append(run.id)  # a message brought it back before its time
+        if update.closed_at is not None:
+            if instance.updates.open:
+                writes.updates_abandoned.append(run.id)
             instance.close()
+            return
+        self.cache.put(run.id, instance, run.history_bytes + _BYTES_PER_EVENT * len(gained))
+        if instance.local_activities:
+            batch.locals.append((work.claimed, instance))
 
     def _fold(
-        self,
-        one: Claimed,
-        history: list[Recorded] | None,
-        local: Sequence[ActivityOutcome],
-        now: dt.datetime,
-        refused: list[tuple[str, Failure]],
+        self, work: Work, now: dt.datetime, refused: list[tuple[str, Failure]]
     ) -> tuple[Instance, list[Recorded]]:
-        arrivals, deadline = arrivals_of(one, local)
-        instance = self.cache.get(one.run.id, one.run.head_seq)
+        run = work.run
+        arrivals, deadline = arrivals_of(work.claimed, work.outcomes), deadline_of(work.claimed)
         start = None
-        if instance is None:
-            definition = _runnable(registry.workflow(one.run.workflow_type))
-            history = effective(history or [])
+        if work.instance is None:
+            definition = _runnable(registry.workflow(run.workflow_type))
+            history = effective(histories.decode_rows(work.rows))
             if _nothing_folded(history):
-                instance, start = Instance(definition, str(one.run.id)), history[0]
-                instance.head_seq = one.run.head_seq
+                work.instance, start = Instance(definition, str(run.id)), history[0]
+                work.instance.head_seq = run.head_seq
             else:
-                instance, _ = replay(definition, str(one.run.id), history)
-        try:
-            gained = advance(instance, arrivals, at=now, start=start, refused=refused)
-        except BaseException:
-            self.cache.drop(one.run.id)
-            instance.close()
-            raise
-        if deadline and instance.terminal is None:
-            gained.append(effects.timed_out(one.run, gained, deadline, now))
-        return instance, gained
+                work.instance, _ = replay(definition, str(run.id), history)
+        gained = advance(work.instance, arrivals, at=now, start=start, refused=refused)
+        if deadline and work.instance.terminal is None:
+            gained.append(effects.timed_out(run, gained, deadline, now))
+        return work.instance, gained
 
-    def _terminate(self, one: Claimed, reason: str, writes: TurnWrites, now: dt.datetime) -> None:
-        self.cache.drop(one.run.id)
-        gained = [effects.closing(one.run, [], WorkflowTerminated(reason=reason), now)]
-        effects.add_turn(one.run, gained, owner_id=None, writes=writes)
-        writes.updates_abandoned.append(one.run.id)
-        consume(one, writes)
+    def _leave(self, work: Work, writes: TurnWrites, now: dt.datetime) -> None:
+        """Leave a paused or held run's mail where it is, out of the queue. Its deadlines pass as always."""
+        work.drop_instance()
+        writes.messages_out.extend(mailbox.message(work.run.id, one) for one in work.outcomes)
+        deadline = deadline_of(work.claimed)
+        if deadline is None:
+            writes.parked.append(work.run.id)
+            return
+        event = effects.timed_out(work.run, [], deadline, now)
+        effects.add_turn(work.run, [event], owner_id=None, writes=writes)
+        writes.updates_abandoned.append(work.run.id)
+        consume(work.claimed, writes)
+
+    def _terminate(self, work: Work, reason: str, writes: TurnWrites, now: dt.datetime) -> None:
+        work.drop_instance()
+        gained = [effects.closing(work.run, [], WorkflowTerminated(reason=reason), now)]
+        effects.add_turn(work.run, gained, owner_id=None, writes=writes)
+        writes.updates_abandoned.append(work.run.id)
+        consume(work.claimed, writes)
 
     def _failed(
-        self, one: Claimed, error: BaseException, writes: TurnWrites, now: dt.datetime
+        self, work: Work, error: BaseException, writes: TurnWrites, now: dt.datetime
     ) -> None:
         """Hold the run, or fail it where the settings say so; its neighbours go on."""
-        run = one.run
-        self.cache.drop(run.id)
+        run = work.run
+        work.drop_instance()
         if isinstance(error, (KeyboardInterrupt, MemoryError)):
             raise error
         if isinstance(error, NonDeterminismError) and settings.ON_NON_DETERMINISM == "fail":
             event = WorkflowFailed(failure=failure_from(error))
             gained = [Recorded(run.head_seq + 1, now, event)]
             effects.add_turn(run, gained, owner_id=None, writes=writes)
-            consume(one, writes)
+            consume(work.claimed, writes)
             return
         log.error(
             "Run %s (%s) is held: %s: %s",
@@ -267,6 +315,7 @@ class Turns:
             error,
             extra={"run_id": str(run.id), "workflow_id": run.workflow_id},
         )
+        writes.messages_out.extend(mailbox.message(run.id, one) for one in work.outcomes)
         writes.holds.append(hold_for(run, error, now))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -14,7 +13,7 @@ from aion.client import WorkflowHandle
 from aion.store import sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.turns import Turns
-from benchmarks.app.workflows import Answering
+from benchmarks.app.workflows import Answering, trivial
 from benchmarks.cases import Figures, Size
 
 
@@ -27,7 +26,11 @@ def statements_per_turn(size: Size) -> Figures:
     guards.install()
     sessions.tune(connection)
     with override_settings(AION={**settings.AION, "BATCH_TIME": 60.0}):
-        return {**_by_history(size["history"]), **_by_batch(size["batch"])}
+        return {
+            **_by_history(size["history"]),
+            **_by_batch(size["batch"]),
+            "whole_runs": float(_of_whole_runs(size["batch"])),
+        }
 
 
 def _by_history(most: int) -> dict[str, float]:
@@ -58,7 +61,19 @@ def _count(turns: Turns, handles: list[WorkflowHandle]) -> int:
     with transaction.atomic():
         for handle in handles:
             handle.signal(Answering.ask, 1)
+    return _take(turns, len(handles))
+
+
+def _of_whole_runs(count: int) -> int:
+    """Count for runs that begin and end in this one batch."""
+    with transaction.atomic():
+        for number in range(count):
+            client.start_workflow(trivial, number)
+    return _take(Turns(uuid.uuid4()), count)
+
+
+def _take(turns: Turns, runs: int) -> int:
     with CaptureQueriesContext(connection) as captured:
-        batch: Any = turns.take({})
-    assert (batch.turns, batch.left) == (len(handles), 0), batch
+        batch = turns.take({})
+    assert (batch.turns, batch.left) == (runs, 0), batch
     return len(captured)

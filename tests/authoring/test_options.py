@@ -44,7 +44,9 @@ def test_a_timeout_is_a_positive_timedelta(name: str, value: Any, error: type[Ex
 
 
 def test_an_unknown_option_lists_those_that_there_are() -> None:
-    with pytest.raises(TypeError, match=r"'retries'. Options are: cancellation_type, heart.*") as one:
+    with pytest.raises(
+        TypeError, match=r"'retries'. Options are: cancellation_type, heart.*"
+    ) as one:
         ActivityOptions().override(retries=3)
 
     assert "retry" in str(one.value)

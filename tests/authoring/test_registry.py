@@ -31,7 +31,9 @@ def test_an_unknown_name_lists_what_there_is() -> None:
     registry.add_workflow(flow("b"))
     registry.add_workflow(flow("a"))
 
-    with pytest.raises(UnknownType, match=r"No workflow is registered as 'c'. Known: a, b\.") as one:
+    with pytest.raises(
+        UnknownType, match=r"No workflow is registered as 'c'. Known: a, b\."
+    ) as one:
         registry.workflow("c")
     assert one.value.name == "c"  # type: ignore[attr-defined]
     assert "workflows.py" in str(one.value)

@@ -73,7 +73,11 @@ def test_gather_returns_exceptions_when_asked(play: Play) -> None:
 
 @pytest.mark.parametrize(
     ("when", "done"),
-    [("FIRST_COMPLETED", ["b"]), ("FIRST_EXCEPTION", ["b", "c"]), ("ALL_COMPLETED", ["b", "c", "a"])],
+    [
+        ("FIRST_COMPLETED", ["b"]),
+        ("FIRST_EXCEPTION", ["b", "c"]),
+        ("ALL_COMPLETED", ["b", "c", "a"]),
+    ],
 )
 def test_wait_returns_by_its_condition(play: Play, when: str, done: list[str]) -> None:
     async def waiting() -> list[str]:
@@ -373,7 +377,7 @@ def test_what_needs_the_outside_is_refused(play: Play, call: Callable[..., objec
     async def outside() -> None:
         call(asyncio.get_running_loop())
 
-    with pytest.raises(ForbiddenInWorkflow, match="an activity|a signal"):
+    with pytest.raises(ForbiddenInWorkflow, match=r"an activity|a signal"):
         play(outside)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -107,7 +108,9 @@ def test_a_mistake_in_workflow_code_holds_the_run(play: Play) -> None:
         play(mistaken)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit(), type("Odd", (BaseException,), {})()])
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), type("Odd", (BaseException,), {})()]
+)
 def test_what_ends_processes_holds_the_run_instead(play: Play, error: BaseException) -> None:
     async def leaving() -> None:
         raise error
@@ -242,10 +245,8 @@ def test_a_swallowed_mismatch_still_holds_the_run(play: Play) -> None:
         await act("work")
 
     async def swallowing() -> None:
-        try:
+        with contextlib.suppress(Exception):
             workflow.side_effect(lambda: 1)
-        except Exception:
-            pass
         await act("work")
 
     run = play(without)

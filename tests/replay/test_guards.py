@@ -25,6 +25,7 @@ import pytest
 from aion.core.errors import ForbiddenInWorkflow
 from aion_engine.replay import guards
 from aion_engine.replay.forbidden import FORBIDDEN, Reach
+from tests.conftest import ROOT
 from tests.support.driver import Driver
 
 Play = Callable[..., Driver]
@@ -293,6 +294,23 @@ def test_names_imported_earlier_are_covered(play: Play) -> None:
     assert module.other is len
 
 
+def test_installing_covers_the_modules_of_known_workflows() -> None:
+    script = (
+        "import time, sys\n"
+        "original = time.time\n"
+        "from tests.replay.histories import workflows\n"
+        "workflows.borrowed = original\n"
+        "from aion_engine.replay import guards; guards.install()\n"
+        "print(workflows.borrowed is time.time, time.time is original)\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert done.stdout == "True False\n"
+
+
 def test_the_cost_outside_of_workflows_is_tiny() -> None:
     import timeit
 
@@ -314,7 +332,7 @@ def test_time_machine_still_travels() -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=os.getcwd()
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
     )
 
     assert done.stdout == "1577836800\n", done.stderr

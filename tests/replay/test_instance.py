@@ -100,7 +100,6 @@ def test_a_task_group_is_closed_for_good(play: Play) -> None:
     gc.collect()
 
 
-
 def test_code_that_never_lets_go_is_left_alone() -> None:
     box = {"go": True, "closed": 0}
 
@@ -223,7 +222,7 @@ def test_tasks_are_cancelled_in_the_same_order_in_every_process() -> None:
     """TaskGroup and wait keep tasks in sets, whose order would follow memory addresses."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", "x = [object() for _ in range(%d)]\n%s" % (seed * 777, ORDER)],
+            [sys.executable, "-c", f"x = [object() for _ in range({seed * 777})]\n{ORDER}"],
             cwd=ROOT,
             env={"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": str(seed)},
             stdout=subprocess.PIPE,

@@ -207,9 +207,7 @@ MUTATIONS: list[tuple[Code, int, str, str]] = [
 
 
 @pytest.mark.parametrize(("code", "seq", "expected", "found"), MUTATIONS)
-def test_changed_code_is_found(
-    play: Play, code: Code, seq: int, expected: str, found: str
-) -> None:
+def test_changed_code_is_found(play: Play, code: Code, seq: int, expected: str, found: str) -> None:
     run = recorded(play)
 
     with pytest.raises(NonDeterminismError) as caught:

@@ -50,7 +50,12 @@ class Driver:
     """Plays one run. `history` is everything recorded so far."""
 
     def __init__(
-        self, workflow: Any, *args: Any, run_id: str = RUN_ID, at: dt.datetime = START, **kwargs: Any
+        self,
+        workflow: Any,
+        *args: Any,
+        run_id: str = RUN_ID,
+        at: dt.datetime = START,
+        **kwargs: Any,
     ) -> None:
         self.definition = definition = defined(workflow)
         self.held = False
@@ -101,7 +106,9 @@ class Driver:
         failure = msgspec.structs.replace(failure_from(error), traceback="")
         return self._outcome(events.ActivityFailed, activity_id, local, failure=failure)
 
-    def _outcome(self, kind: Any, activity_id: str, local: bool, **fields: Any) -> list[events.Event]:
+    def _outcome(
+        self, kind: Any, activity_id: str, local: bool, **fields: Any
+    ) -> list[events.Event]:
         if local:
             name = self.instance.local_activities[activity_id].activity_type
             return [kind(activity_id=activity_id, local=True, activity_type=name, **fields)]

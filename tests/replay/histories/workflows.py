@@ -48,7 +48,9 @@ class Approval:
     async def run(self, needed: int) -> list[str]:
         try:
             await workflow.wait_condition(
-                lambda: len(self.by) >= needed, timeout=timedelta(days=2), timeout_summary="approval"
+                lambda: len(self.by) >= needed,
+                timeout=timedelta(days=2),
+                timeout_summary="approval",
             )
         except TimeoutError:
             return ["too late", *self.by]
