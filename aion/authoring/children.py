@@ -166,7 +166,7 @@ def continue_as_new(
     context = require_workflow("workflow.continue_as_new()")
     target = workflow if workflow is not None else context.definition.target
     call = _call(target, args, dict(kwargs or {}), {})
-    raise ContinueAsNew(
+    wish = ContinueAsNew(
         workflow_type=call.workflow_type,
         input=call.input,
         task_queue=task_queue,
@@ -178,3 +178,5 @@ def continue_as_new(
             else encode(dict(search_attributes), field="search_attributes")
         ),
     )
+    context.check_acting(wish)
+    raise wish

@@ -183,6 +183,9 @@ class WorkflowContext(Protocol):
     def uuid7(self) -> uuid.UUID:
         """Give the next time-ordered id."""
 
+    def check_acting(self, what: object) -> None:
+        """Raise `ReadOnlyContext` where the code may read only; the message names the type of `what`."""
+
     def cancel_reason(self) -> str | None:
         """Give the reason of the cancel request, None when there was none."""
 

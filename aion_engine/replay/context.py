@@ -23,7 +23,7 @@ from aion.authoring.context import (
 )
 from aion.authoring.workflow_definition import DYNAMIC, Handler, WorkflowDefinition
 from aion.core.commands import Site
-from aion.core.errors import NonDeterminismError, WorkflowCodeError
+from aion.core.errors import NonDeterminismError, PayloadError, WorkflowCodeError
 from aion.core.events import SideEffectRecorded, WorkflowStarted
 from aion.core.payloads import decode, encode
 from aion_engine.replay.activities import Activities
@@ -213,6 +213,10 @@ class InstanceContext:
         self._log.check(uuid.UUID)
         return self.randomness.uuid7(self._loop.now)
 
+    def check_acting(self, what: object) -> None:
+        """Refuse where the code may read only."""
+        self._log.check(what)
+
     def cancel_reason(self) -> str | None:
         """Give the reason of the cancel request."""
         return self.cancelled_with
@@ -247,10 +251,22 @@ class InstanceContext:
     # --- messages ---
 
     async def receive(self, name: str, hint: Any, timeout: float | None) -> Any:
-        """Take the next kept signal of a name."""
+        """Take the next kept signal of a name; one that does not fit is dropped, as it is for a handler."""
         messages = self.messages
-        await self.wait_condition(lambda: messages.has(name), timeout, f"receive {name}")
-        return messages.take(name, hint)
+        until = None if timeout is None else self._loop.now + timeout
+        place = messages.queue_up(name)
+        try:
+            while True:
+                left = None if until is None else until - self._loop.now
+                await self.wait_condition(
+                    lambda: messages.is_there(name, place), left, f"receive {name}"
+                )
+                try:
+                    return messages.take(name, hint)
+                except PayloadError as error:
+                    messages.log_dropped(error)
+        finally:
+            messages.leave(name, place)
 
     def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
         """Register a handler while the code runs."""

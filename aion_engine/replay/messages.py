@@ -46,6 +46,7 @@ class Messages:
     def __init__(self, host: Host) -> None:
         self._host = host
         self.unhandled: list[SignalReceived] = []
+        self._readers: dict[str, list[object]] = {}  # by name, those who wait to take a signal
         self.running = 0  # handlers that have not finished
         self.signals = dict(host.definition.signals)
         self.queries = dict(host.definition.queries)
@@ -65,10 +66,14 @@ class Messages:
         try:
             args, kwargs = handler.read(signal.name, signal.input, what=what)
         except PayloadError as error:
-            if not self._host.replaying:
-                log.error("Run %s drops a signal: %s", self._host.run_id, error)  # noqa: TRY400
+            self.log_dropped(error)
             return
         self.run(handler, args, kwargs, what=what)
+
+    def log_dropped(self, error: PayloadError) -> None:
+        """Log that a signal does not fit: once, and not again on replay."""
+        if not self._host.replaying:
+            log.error("Run %s drops a signal: %s", self._host.run_id, error)
 
     def run(
         self,
@@ -120,12 +125,30 @@ class Messages:
         for signal in waiting:
             self.deliver(signal)
 
-    def has(self, name: str) -> bool:
-        """Tell whether a signal of this name is kept."""
-        return any(signal.name == name for signal in self.unhandled)
+    def queue_up(self, name: str) -> object:
+        """Join those who wait for a signal of a name; gives the place in their queue."""
+        place = object()
+        self._readers.setdefault(name, []).append(place)
+        return place
+
+    def leave(self, name: str, place: object) -> None:
+        """Leave the queue: with a signal, or without because time is up."""
+        readers = self._readers[name]
+        readers.remove(place)
+        if not readers:
+            del self._readers[name]
+
+    def is_there(self, name: str, place: object) -> bool:
+        """Tell whether enough signals of this name are kept for everybody up to this place."""
+        kept = sum(signal.name == name for signal in self.unhandled)
+        return kept > 0 and self._readers[name].index(place) < kept
 
     def take(self, name: str, hint: Any) -> Any:
-        """Take the oldest kept signal of a name: its argument, decoded."""
+        """Take the oldest kept signal of a name: its argument, decoded.
+
+        Raises:
+            PayloadError: it does not fit; it is taken nevertheless.
+        """
         index = next(i for i, signal in enumerate(self.unhandled) if signal.name == name)
         signal = self.unhandled.pop(index)
         what = f"signal {name}"

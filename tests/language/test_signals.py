@@ -132,7 +132,7 @@ def test_a_handler_that_runs_when_the_code_returns_is_dropped(engine: Engine, sc
 
 
 @pytest.mark.parametrize(
-    ("name", "args"), [("plain", ("text",)), ("plain", ()), ("plain", (1, 2)), ("slow", (None,))]
+    ("name", "args"), [("plain", ("text",)), ("plain", ()), ("slow", (None,)), ("slow", (1, "long"))]
 )
 def test_arguments_that_do_not_fit_are_dropped_and_logged(
     engine: Engine, caplog: pytest.LogCaptureFixture, name: str, args: tuple[Any, ...]

@@ -181,7 +181,6 @@ def test_a_retry_that_waits_is_taken_back(engine: Engine, start: Start, acting: 
     assert handle.result(0) == ["cancelled", 1]
 
 
-@pytest.mark.xfail(reason="the failure of a cancelled attempt is retried like any other")
 def test_a_cancelled_attempt_that_fails_is_not_tried_again(
     engine: Engine, clock: StandingClock, start: Start, acting: Register
 ) -> None:

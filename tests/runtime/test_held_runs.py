@@ -271,9 +271,6 @@ def test_a_poisoned_message_harms_only_its_run(
     assert handle.result(0) == [1]
 
 
-@pytest.mark.xfail(
-    reason="histories are decoded for the whole batch, outside of any run's own turn"
-)
 def test_a_broken_history_harms_only_its_run(engine: Engine) -> None:
     from django.db import connection
 
@@ -322,7 +319,6 @@ def test_hidden_mistakes_are_mistakes(engine: Engine, clock: StandingClock) -> N
     assert handle.describe().status == "completed"
 
 
-@pytest.mark.xfail(reason="timers stay parked when a message, not a release, brings the next turn")
 def test_timers_of_a_run_that_a_message_brought_back_still_fire(
     engine: Engine, clock: StandingClock, script: Register
 ) -> None:

@@ -183,7 +183,6 @@ def test_a_coroutine_runs_here_too(engine: Engine, script: Register, acting: Reg
     assert handle.result(0) == "done"
 
 
-@pytest.mark.xfail(raises=BaseException, reason="it ends the thread, and the job is never settled")
 def test_an_attempt_that_ends_by_what_ends_processes_has_failed(
     engine: Engine, acting: Register, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,7 +200,6 @@ def test_an_attempt_that_ends_by_what_ends_processes_has_failed(
     assert handle.result(0) == [2]
 
 
-@pytest.mark.xfail(reason="an attempt's own CancelledError is taken for a confirmed cancellation")
 def test_an_activity_that_cancels_itself_has_failed(engine: Engine, acting: Register) -> None:
     @acting
     def work(number: int) -> int:
@@ -234,9 +232,6 @@ def test_the_end_of_the_run_stops_its_activities(engine: Engine, acting: Registe
     assert told == [True]
 
 
-@pytest.mark.xfail(
-    reason="runs without pending local activities are not looked at after their turn"
-)
 def test_an_activity_that_the_workflow_gave_up_is_told(
     engine: Engine, script: Register, acting: Register
 ) -> None:
@@ -385,7 +380,6 @@ def test_a_dead_workers_activity_is_run_again(
     other.close()
 
 
-@pytest.mark.xfail(reason="the outcome of a turn that holds its run is dropped, not posted")
 def test_an_outcome_that_meets_broken_code_is_kept(
     engine: Engine, clock: StandingClock, script: Register, acting: Register
 ) -> None:
@@ -419,7 +413,6 @@ def test_an_outcome_that_meets_broken_code_is_kept(
     assert calls == [1]
 
 
-@pytest.mark.xfail(reason="the cancellation of the shutdown is recorded as the activity's outcome")
 @pytest.mark.django_db(transaction=True)
 def test_a_worker_that_shuts_down_leaves_its_activities_to_the_next(
     script: Register, acting: Register

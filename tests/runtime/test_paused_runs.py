@@ -118,12 +118,8 @@ def test_a_paused_run_may_be_queried_and_terminated(engine: Engine) -> None:
 @pytest.mark.parametrize("kind", ["plain", "transactional"])
 @pytest.mark.django_db(transaction=True)
 def test_a_local_activity_in_flight_is_not_lost_by_a_pause(
-    kind: str, settings: Any, script: Register, acting: Register, request: pytest.FixtureRequest
+    kind: str, settings: Any, script: Register, acting: Register
 ) -> None:
-    if kind == "transactional":
-        request.applymarker(
-            pytest.mark.xfail(reason="its job stays among those on their way after the pause")
-        )
     settings.AION = {**settings.AION, "LOCAL_THREADS": 1}
     entered, go_on = threading.Event(), threading.Event()
     engine = Engine()

@@ -155,9 +155,6 @@ def test_a_stale_instance_is_thrown_away(
     other.close()
 
 
-@pytest.mark.xfail(
-    reason="an instance evicted by its own batch has no history at hand: the run is held"
-)
 def test_the_cache_is_bounded(settings: Any, engine: Engine) -> None:
     settings.AION = {**settings.AION, "CACHE_RUNS": 3}
     small = Engine()

@@ -163,10 +163,6 @@ def test_no_attempt_begins_beyond_the_schedule_to_close_timeout(
     assert handle.result(0) == ["ApplicationError", "1", 2]
 
 
-@pytest.mark.xfail(
-    raises=BaseException,
-    reason="it leaves `execution.run`, and takes the thread of the pool with it",
-)
 @pytest.mark.parametrize("error", [SystemExit(3), GeneratorExit()])
 def test_an_attempt_that_ends_by_what_ends_processes_has_failed(
     error: BaseException,

@@ -292,7 +292,6 @@ def test_what_arrives_with_the_deadline_still_counts(
     assert handle.result(0) == "slept"
 
 
-@pytest.mark.xfail(reason="a held run's deadline is parked with its other timers")
 def test_a_held_run_ends_at_its_deadline_too(
     engine: Engine, clock: StandingClock, script: Register
 ) -> None:

@@ -264,7 +264,6 @@ def _one_writer() -> bool:
     return connection.vendor == "sqlite"
 
 
-@pytest.mark.xfail(reason="the job stays among those on their way, so it is never submitted again")
 @pytest.mark.postgres
 @marked
 def test_a_local_activity_that_lost_its_run_is_run_again(engine: Engine, acting: Register) -> None:
@@ -285,7 +284,6 @@ def test_a_local_activity_that_lost_its_run_is_run_again(engine: Engine, acting:
     assert effects() == 1
 
 
-@pytest.mark.xfail(reason="the attempt that was given up commits, and so does the next one")
 @pytest.mark.postgres
 @marked
 def test_an_attempt_that_passed_its_timeout_keeps_no_writes(

@@ -264,7 +264,6 @@ def _somebody_waits_for_a_lock() -> bool:
         return cursor.fetchone()[0] > 0
 
 
-@pytest.mark.xfail(reason="the limit counts messages, also those of runs that are locked")
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
 def test_a_locked_run_with_a_full_mailbox_does_not_hide_the_others() -> None:
