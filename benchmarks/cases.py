@@ -58,19 +58,22 @@ CASES: Final = {
             "trivial_workflows",
             _one("Waiting runs without a step completed by one worker", "runs/s", "higher"),
             full={"runs": 5000},
-            quick={"runs": 1500},
+            quick={"runs": 1000},
+            runs=(5, 2),
         ),
         Case(
             "ten_steps_throughput",
             _one("Steps of many ten-step runs in one worker", "steps/s", "higher"),
-            full={"runs": 2000, "steps": 10},
-            quick={"runs": 400, "steps": 10},
+            full={"runs": 1000, "steps": 10},
+            quick={"runs": 200, "steps": 10},
+            runs=(5, 2),
         ),
         Case(
             "sequential_step",
             _one("A step of one run of many steps", "ms/step", "lower", goal=1.3, digits=2),
             full={"steps": 1000},
-            quick={"steps": 400},
+            quick={"steps": 300},
+            runs=(5, 2),
         ),
         Case(
             "start_to_result",
@@ -78,8 +81,9 @@ CASES: Final = {
                 "p50": Figure("From start to result, median", "ms", "lower", goal=5.0, digits=1),
                 "p99": Figure("From start to result, 99 of 100", "ms", "lower", digits=1),
             },
-            full={"calls": 500, "seconds": 12},
-            quick={"calls": 150, "seconds": 4},
+            full={"calls": 500, "seconds": 10},
+            quick={"calls": 100, "seconds": 3},
+            runs=(4, 2),
         ),
         Case(
             "statements_per_turn",
@@ -112,7 +116,7 @@ CASES: Final = {
             _one("Step of a long run over step of a short one", "ratio", "lower", 1.2, 2),
             full={"steps": 10_000, "part": 1_000, "parts": 4},
             quick={"steps": 2_000, "part": 200, "parts": 4},
-            runs=(2, 2),
+            runs=(2, 1),
         ),
     )
 }

@@ -30,6 +30,16 @@ def median_seconds(function: Callable[[], object], *, repeats: int) -> float:
     return median(taken)
 
 
+def call_durations(function: Callable[[], object], *, calls: int, seconds: float) -> list[float]:
+    """Call a function so often, or for so long, and give how long each call took."""
+    taken: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(taken) < calls and (begin := time.perf_counter()) < until:
+        function()
+        taken.append(time.perf_counter() - begin)
+    return taken
+
+
 class Stopwatch:
     """`seconds` that a `with` block took."""
 

@@ -214,6 +214,9 @@ class WorkflowContext(Protocol):
     def upsert(self, what: str, values: dict[str, Any]) -> None:
         """Change `search_attributes` or the `memo`; None as value unsets."""
 
+    def set_details(self, text: str) -> None:
+        """Say in words where the workflow stands."""
+
     def current_update(self) -> UpdateInfo | None:
         """Describe the update whose handler is running."""
 

@@ -86,6 +86,7 @@ __all__ = [
     "random",
     "receive",
     "run",
+    "set_current_details",
     "set_query_handler",
     "set_signal_handler",
     "set_update_handler",
@@ -324,6 +325,11 @@ def upsert_memo(memo: dict[str, Any]) -> None:
         PayloadError: a value has no JSON form.
     """
     require_workflow("workflow.upsert_memo()").upsert("memo", dict(memo))
+
+
+def set_current_details(text: str) -> None:
+    """Say in words where the workflow stands, for people: the answer to the query `__current_details`."""
+    require_workflow("workflow.set_current_details()").set_details(text)
 
 
 def continue_as_new_suggested() -> bool:

@@ -229,6 +229,20 @@ def _stale(attempt: Attempt) -> StaleAttempt:
     )
 
 
+def lock(attempt: Attempt) -> bool:
+    """Lock an activity's row until the transaction ends; False when somebody is writing it.
+
+    For sweeps: the writer may be a worker that will never go on, and nobody should wait for that.
+    """
+    sql = dialect()
+    skip = "FOR UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT 1 FROM aion_activitytask WHERE id = %s {skip}", [sql.uuid(attempt.id)]
+        )
+        return cursor.fetchone() is not None
+
+
 def reschedule(
     attempt: Attempt, failure: Failure, *, next_attempt_at: dt.datetime, now: dt.datetime
 ) -> None:

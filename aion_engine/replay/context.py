@@ -64,6 +64,7 @@ class InstanceContext:
         self.replaying = False
         self.history_length = 0
         self.cancelled_with: str | None = None
+        self.details = ""
         self.taking_value = False  # a side effect's function runs; the guards let it read the clock
         self.lookahead = Lookahead()
         self.started: WorkflowStarted
@@ -279,6 +280,10 @@ class InstanceContext:
             self.updates.handlers.pop(key, None)
         else:
             self.updates.handlers[key] = Handler(key, function, bound=True)
+
+    def set_details(self, text: str) -> None:
+        """Say in words where the workflow stands."""
+        self.details = text
 
     def current_update(self) -> UpdateInfo | None:
         """Describe the update whose handler is running."""

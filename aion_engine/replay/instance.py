@@ -67,6 +67,7 @@ from aion_engine.replay.endings import continued, failed
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
+from aion_engine.replay.stack import stack_trace
 from aion_engine.replay.timers import EPOCH, Timers
 from aion_engine.replay.updates import UpdateRequest, Updates
 
@@ -315,6 +316,16 @@ class Instance:
         """
         with self._log.read_only():
             return bytes(self._base.copy().run(self.messages.answer, name, data))
+
+    def built_in_query(self, name: str) -> str | None:
+        """Answer `__stack_trace` and `__current_details`; None for every other name."""
+        match name:
+            case "__stack_trace":
+                return stack_trace(self._loop.tasks)
+            case "__current_details":
+                return self.context.details
+            case _:
+                return None
 
     def refuse_update(self, request: UpdateRequest) -> Failure | None:
         """Validate an update; give why it is refused, None when it is accepted.

@@ -39,6 +39,9 @@ class Host(Protocol):
     def spawn(self, coroutine: Any, name: str) -> Any:
         """Run a coroutine as a task of the workflow."""
 
+    def built_in_query(self, name: str) -> str | None:
+        """Answer `__stack_trace` and `__current_details`; None for every other name."""
+
 
 class Messages:
     """Delivers signals in their order, keeps those without a handler, answers queries."""
@@ -161,7 +164,10 @@ class Messages:
     # --- queries ---
 
     def answer(self, name: str, data: bytes) -> bytes:
-        """Run a query's handler and give its encoded result."""
+        """Run a query's handler, or a built-in query, and give its encoded result."""
+        built_in = self._host.built_in_query(name)
+        if built_in is not None:
+            return msgspec.json.encode(built_in)
         handler = self.queries.get(name) or self.queries.get(DYNAMIC)
         if handler is None:
             raise self._unknown(name)

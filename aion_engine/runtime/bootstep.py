@@ -24,6 +24,7 @@ from typing import Any
 from celery import bootsteps, signals
 
 from aion.conf import settings
+from aion.store import fencing
 from aion_engine.runtime.here import here
 from aion_engine.runtime.identity import new_worker
 
@@ -55,9 +56,13 @@ class TurnLoopStep(bootsteps.StartStopStep):
             return
         starting.release_held_runs()
         self._loop = TurnLoop(here.worker.id)
-        self._thread = threading.Thread(target=self._loop.run, name="aion-loop", daemon=True)
+        self._thread = threading.Thread(target=self._run_loop, name="aion-loop", daemon=True)
         self._thread.start()
         log.info("Aion's turn loop runs in %s", here.worker.name)
+
+    def _run_loop(self) -> None:
+        fencing.belong_to(here.worker.id)
+        self._loop.run()
 
     def close(self, parent: Any) -> None:  # Celery's signature
         """Claim nothing more and tell what runs: before the pool waits for it."""

@@ -85,7 +85,7 @@ def _answered(turn: Turn, recorded: Recorded, event: Any) -> None:
             turn.run.id,
             event.update_id,
             "completed",
-            None if event.result is None else bytes(event.result).decode(),
+            bytes(event.result).decode() if event.failure is None else None,
             None if event.failure is None else encode_failure(event.failure).decode(),
         )
     )

@@ -37,7 +37,7 @@ from aion.core.failures import failure_from
 from aion.operations import activity_outcome
 from aion.operations.clock import clock
 from aion.operations.complete_activity import make_token
-from aion.store import activities
+from aion.store import activities, fencing
 from aion.store.activities import Attempt
 from aion.store.dialects import atomic, connection
 from aion.store.workers import WorkerIdentity
@@ -102,6 +102,7 @@ def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None
         activity = registry.activity(attempt.order.activity_type)
         if activity.transactional:
             with atomic():
+                fencing.belong_to_for_now(worker.id)
                 _run_and_complete(activity, running, worker, body)
         else:
             _run_and_complete(activity, running, worker, body)

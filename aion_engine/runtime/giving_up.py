@@ -47,6 +47,8 @@ def give_up(attempt: activities.Attempt, why: str) -> bool:
     failure = Failure(type="WorkerLost", message=f"The attempt was given up: {why}")
     try:
         with atomic():
+            if not activities.lock(attempt):
+                return False  # its outcome is being written; if that comes to nothing, the next look finds it
             activity_outcome.fail(attempt, failure)
     except StaleAttempt:
         return False

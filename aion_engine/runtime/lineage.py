@@ -81,12 +81,8 @@ def _continued(
         definition_hash=definition_hash(workflow_type),
         behaviour_version=events.BEHAVIOUR_VERSION,
         run_timeout=event.run_timeout or started.run_timeout,
-        memo=started.memo if event.memo is None else event.memo,
-        search_attributes=(
-            started.search_attributes
-            if event.search_attributes is None
-            else event.search_attributes
-        ),
+        memo=event.memo,
+        search_attributes=event.search_attributes,
         attempt=1,
         start_delay=None,
     )

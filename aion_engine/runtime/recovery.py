@@ -29,7 +29,7 @@ from aion.core.history import decode_event
 from aion.core.status import STATUS_AFTER
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import holds, publishing, recovery, workers
+from aion.store import fencing, holds, publishing, recovery, workers
 from aion.store.dialects import alias, atomic
 from aion.store.recovery import Compared
 from aion_engine.runtime import stranded
@@ -86,6 +86,8 @@ class Recovery:
         silent = workers.dead(silent_since=now - settings.lease)
         gone = {*silent, *workers.owners_without_worker()}
         self._add("dead workers", len(gone))
+        if not self.dry_run:
+            fencing.end_sessions(gone)
         with self._batch():
             back = give_back(gone, "its worker is dead", now=now)
         self._add("runs given back", back.runs)

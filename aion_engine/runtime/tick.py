@@ -18,7 +18,7 @@ from aion.core.ports import Dispatcher, Handover
 from aion.operations import activity_outcome
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import activities, holds, publishing, workers
+from aion.store import activities, fencing, holds, publishing, workers
 from aion.store.dialects import atomic
 from aion.store.publishing import Unclaimed
 from aion_engine.runtime.giving_up import give_back
@@ -63,6 +63,7 @@ def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
     if not dead:
         return
     log.warning("Giving back the leases of %d dead workers", len(dead))
+    fencing.end_sessions(dead)
     back = give_back(dead, "its worker is dead", now=now)
     # Messages that a dead worker had taken from the broker died with it.
     publishing.doubt_all(now=now, stale_after=_stale_after())
@@ -77,8 +78,9 @@ def time_out_overdue(now: dt.datetime) -> int:
     for attempt, kind in activities.overdue(now=now, limit=_MOST):
         try:
             with atomic():
-                activity_outcome.time_out(attempt, kind)
-            count += 1
+                if activities.lock(attempt):
+                    activity_outcome.time_out(attempt, kind)
+                    count += 1
         except StaleAttempt:
             log.info("Activity %s ended before its %s timeout", attempt.id, kind)
         except Exception:

@@ -6,6 +6,7 @@ import logging
 import threading
 
 from aion.conf import settings
+from aion.store import fencing
 from aion_engine.runtime import starting
 from aion_engine.runtime.activity_pool import ActivityPool
 from aion_engine.runtime.identity import new_worker
@@ -36,6 +37,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop` is called, in the calling thread."""
+        fencing.belong_to(self.identity.id)
         self._keeper.start()
         starting.release_held_runs()
         if self.pool is not None:

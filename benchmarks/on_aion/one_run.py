@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from statistics import median
 
 from django.db.models import Max, Min
@@ -12,7 +11,7 @@ from aion import client
 from aion.models import Event
 from benchmarks.app.workflows import sequential_steps, trivial
 from benchmarks.cases import Figures, Size
-from benchmarks.measuring import milliseconds
+from benchmarks.measuring import call_durations, milliseconds
 from benchmarks.on_aion.worker import working
 
 _WARM_UP = 20
@@ -47,12 +46,9 @@ def _step_seconds(count: int) -> float:
 
 
 def start_to_result(size: Size) -> Figures:
+    def call() -> None:
+        client.execute_workflow(trivial, 1, result_timeout=30)
+
     with working():
-        for number in range(_WARM_UP):
-            client.execute_workflow(trivial, number, result_timeout=30)
-        seconds: list[float] = []
-        until = time.perf_counter() + size["seconds"]
-        while len(seconds) < size["calls"] and (begin := time.perf_counter()) < until:
-            client.execute_workflow(trivial, 1, result_timeout=30)
-            seconds.append(time.perf_counter() - begin)
-    return milliseconds(seconds)
+        call_durations(call, calls=_WARM_UP, seconds=2)
+        return milliseconds(call_durations(call, calls=size["calls"], seconds=size["seconds"]))

@@ -10,6 +10,10 @@ import msgspec
 Payload = msgspec.Raw
 """User data as encoded JSON, passed along without being parsed."""
 
+# Not `Payload | None`: msgspec writes a value of that type and cannot read it again.
+OptionalPayload = msgspec.Raw | msgspec.UnsetType
+UNSET = msgspec.UNSET
+
 EMPTY_OBJECT = msgspec.Raw(b"{}")
 NULL = msgspec.Raw(b"null")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aion.core.events.base import (
     EMPTY_OBJECT,
+    NULL,
     Arrival,
     CommandEvent,
     Payload,
@@ -48,10 +49,10 @@ class UpdateAccepted(Arrival, frozen=True, kw_only=True):
 
 
 class UpdateCompleted(CommandEvent, frozen=True, kw_only=True):
-    """An update's handler returned or failed."""
+    """An update's handler returned, or failed if there is a failure."""
 
     update_id: str
-    result: Payload | None = None
+    result: Payload = NULL
     failure: Failure | None = None
 
     @property

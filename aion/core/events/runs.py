@@ -8,9 +8,11 @@ from aion.core.events.base import (
     BEHAVIOUR_VERSION,
     EMPTY_OBJECT,
     NULL,
+    UNSET,
     Arrival,
     CommandEvent,
     Event,
+    OptionalPayload,
     Payload,
 )
 from aion.core.failures import Failure
@@ -39,7 +41,7 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     start_delay: dt.timedelta | None = None
     retry: RetryPolicy | None = None
     cron: str = ""
-    last_result: Payload | None = None
+    last_result: OptionalPayload = UNSET
     last_failure: Failure | None = None
     memo: Payload = EMPTY_OBJECT
     search_attributes: Payload = EMPTY_OBJECT
@@ -74,8 +76,8 @@ class WorkflowContinuedAsNew(CommandEvent, frozen=True, kw_only=True):
     input: Payload = EMPTY_OBJECT
     task_queue: str = ""
     run_timeout: dt.timedelta | None = None
-    memo: Payload | None = None  # None carries the run's own over
-    search_attributes: Payload | None = None
+    memo: Payload = EMPTY_OBJECT  # the successor's, as are the search attributes
+    search_attributes: Payload = EMPTY_OBJECT
 
     @property
     def key(self) -> tuple[str, ...]:
