@@ -38,7 +38,9 @@ def terminate(
             run.id, [Recorded(run.head_seq + 1, now, event)], expected_seq=run.head_seq
         )
         failure = encode_failure(failure_from(TerminatedError(reason or "terminated"))).decode()
+        waiting = mailbox.waiting(run.id)
         runs.close_from_outside(run.id, RunStatus.TERMINATED, at=now, failure=failure)
+        mailbox.post(outgoing.refusals(run.workflow_id, waiting), now=now)
         _tell_relatives(run, reason, now)
         bell.ring_closed_after_commit(run.id)
 

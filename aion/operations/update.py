@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from aion.core.errors import ResultTimeout, UpdateFailed, UpdateRefused
+from aion.core.errors import ResultTimeout, RunClosed, UpdateFailed, UpdateRefused
 from aion.core.failures import Failure, decode_failure, exception_from
 from aion.operations import bell
 from aion.operations.clock import clock
@@ -33,6 +33,8 @@ def send_update(
 ) -> uuid.UUID:
     """Ask a run to take an update, and give the run's id. The same update id twice has one effect.
 
+    An update that the run has taken is found again also when the run has ended.
+
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended.
@@ -44,7 +46,12 @@ def send_update(
         "headers": headers or {},
     }
     with atomic():
-        run = lock_open(workflow_id, run_id)
+        try:
+            run = lock_open(workflow_id, run_id)
+        except RunClosed as closed:
+            if updates.find(closed.run_id, update_id) is not None:
+                return closed.run_id
+            raise
         now = clock.now()
         if updates.admit(run.id, update_id, name, now=now):
             message = (run.id, updates.KIND, msgspec.json.encode(body).decode())

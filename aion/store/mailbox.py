@@ -45,6 +45,17 @@ def post(messages: Iterable[Posted], *, now: dt.datetime, cursor: Any = None) ->
         dialect().insert(own, "aion_message", COLUMNS, rows)
 
 
+def waiting(run_id: uuid.UUID) -> list[tuple[str, str]]:
+    """Read the kind and body of each message of a run, the oldest first."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT kind, body FROM aion_message WHERE run_id = %s ORDER BY id",
+            [dialect().uuid(run_id)],
+        )
+        found: list[tuple[str, str]] = cursor.fetchall()
+    return found
+
+
 def remember_request(run_id: uuid.UUID, request_id: str) -> bool:
     """Take a request id for a run; False when the run has taken it before."""
     sql = dialect()

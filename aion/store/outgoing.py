@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from aion.core.events import (
     SignalSent,
 )
 from aion.core.failures import failure_from
+from aion.core.history import decode_event
 from aion.store import mailbox
 from aion.store.dialects import dialect
 from aion.store.mailbox import Posted
@@ -79,6 +80,22 @@ def refusal(sender_run_id: uuid.UUID, request_id: str, workflow_id: str) -> Post
     error = RunNotFound(f"Workflow id {workflow_id!r} has no open run", workflow_id=workflow_id)
     event = ExternalRequestFailed(request_id=request_id, failure=failure_from(error))
     return mailbox.message(sender_run_id, event)
+
+
+ANSWERED = ("SignalReceived", "CancelRequested")
+"""The message kinds whose sender may be a run that waits for an answer."""
+
+
+def refusals(workflow_id: str, messages: Iterable[tuple[str, str]]) -> list[Posted]:
+    """Answer the senders of messages (kind and body) that a run will not take."""
+    posted = []
+    for kind, body in messages:
+        if kind in ANSWERED:
+            event: Any = decode_event(kind, body)
+            if event.sender_run_id:
+                sender = uuid.UUID(event.sender_run_id)
+                posted.append(refusal(sender, event.sender_request_id, workflow_id))
+    return posted
 
 
 def close_children(cursor: Any, parents: Sequence[uuid.UUID], *, now: dt.datetime) -> None:

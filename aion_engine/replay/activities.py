@@ -38,15 +38,21 @@ class LocalActivity(msgspec.Struct, frozen=True, gc=False):
 class Pending:
     """One activity without its outcome."""
 
-    __slots__ = ("activity_id", "call", "cancel_sent", "command", "epoch", "future")
+    __slots__ = ("activity_id", "call", "cancel_sent", "command", "epoch", "future", "site")
 
     future: PendingResult
 
     def __init__(
-        self, activity_id: str, call: ActivityCall, command: Command | None, epoch: int
+        self,
+        activity_id: str,
+        call: ActivityCall,
+        command: Command | None,
+        epoch: int,
+        site: Site | None,
     ) -> None:
         self.activity_id = activity_id
         self.call = call
+        self.site = site
         self.command = command  # None for a local activity
         self.epoch = epoch
         self.cancel_sent = False
@@ -74,7 +80,7 @@ class Activities:
             )
         else:
             command = self._log.issue(_scheduled(activity_id, call), site)
-        pending = Pending(activity_id, call, command, self._log.epoch)
+        pending = Pending(activity_id, call, command, self._log.epoch, site)
         pending.future = PendingResult(
             loop=self._loop,
             ordinal=self._loop.next_ordinal(),
@@ -105,6 +111,11 @@ class Activities:
     def expects(self, activity_id: str) -> bool:
         """Tell whether an outcome for this activity is still wanted."""
         return activity_id in self.pending
+
+    def site_of(self, activity_id: str) -> Site | None:
+        """Give the line of code that asked for an activity."""
+        pending = self.pending.get(activity_id)
+        return pending.site if pending is not None else None
 
     def mismatch(self, event: ActivityOutcome) -> str | None:
         """Say how an outcome disagrees with what the code asked for, None when it fits."""

@@ -29,7 +29,7 @@ import msgspec
 
 from aion.authoring.context import ContinueAsNew, current_workflow
 from aion.authoring.workflow_definition import WorkflowDefinition
-from aion.core.commands import Command
+from aion.core.commands import Command, Site
 from aion.core.errors import (
     ForbiddenInWorkflow,
     HistoryError,
@@ -156,7 +156,8 @@ class Instance:
         event = arrival.event
         match event:
             case ActivityCompleted() | ActivityFailed() | ActivityTimedOut() | ActivityCancelled():
-                self._check(arrival, self.activities.mismatch(event))
+                site = self.activities.site_of(event.activity_id)
+                self._check(arrival, self.activities.mismatch(event), site)
                 self.activities.settle(event)
             case TimerFired():
                 known = self._timers.expects(event.timer_id)
@@ -182,15 +183,16 @@ class Instance:
             case _:
                 raise HistoryError(f"{arrival.kind} at seq {arrival.seq} cannot be folded")
 
-    def _check(self, arrival: Recorded, found: str | None) -> None:
+    def _check(self, arrival: Recorded, found: str | None, site: Site | None = None) -> None:
         if found is not None:
             expected = describe(arrival.event)
+            at = f" at {site}" if site is not None else ""
             raise NonDeterminismError(
-                f"Event {arrival.seq} is {expected}, but the code waits for {found}",
+                f"Event {arrival.seq} is {expected}, but the code waits for {found}{at}",
                 seq=arrival.seq,
                 expected=expected,
                 found=found,
-                where=None,
+                where=str(site) if site is not None else None,
             )
 
     # --- the code ---
@@ -217,9 +219,11 @@ class Instance:
         self._main = self.spawn(coroutine, "run")
         self._main.add_done_callback(self._ended, context=self._base)
 
-    def spawn(self, coroutine: Any, name: str) -> Any:
-        """Run a coroutine as a task of this workflow."""
-        return self._loop.create_task(coroutine, name=name, context=self._base.copy())
+    def spawn(
+        self, coroutine: Any, name: str, context: contextvars.Context | None = None
+    ) -> Any:
+        """Run a coroutine as a task of this workflow, in a context of its own unless one is given."""
+        return self._loop.create_task(coroutine, name=name, context=context or self._base.copy())
 
     def _ended(self, task: Any) -> None:
         if task.cancelled():

@@ -7,6 +7,7 @@ registered later, or to `workflow.receive`, or to the successor of the run.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -36,7 +37,9 @@ class Host(Protocol):
     def fail(self, error: BaseException) -> None:
         """End or hold the run because of an error."""
 
-    def spawn(self, coroutine: Any, name: str) -> Any:
+    def spawn(
+        self, coroutine: Any, name: str, context: contextvars.Context | None = None
+    ) -> Any:
         """Run a coroutine as a task of the workflow."""
 
     def built_in_query(self, name: str) -> str | None:
@@ -98,7 +101,9 @@ class Messages:
             finish(outcome, None)
             return
         self.running += 1
-        task = self._host.spawn(outcome, what.replace(" ", "-"))
+        # An update's handler keeps the context in which it is current; a signal's has none of its own.
+        context = contextvars.copy_context() if done is not None else None
+        task = self._host.spawn(outcome, what.replace(" ", "-"), context)
         task.add_done_callback(lambda task: self._ended(task, finish))
 
     def _ended(self, task: Any, finish: Callable[[Any, BaseException | None], None]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -12,7 +10,7 @@ from aion.core.events import ActivityOutcome, Event, TimerFired
 from aion.core.history import decode_event
 from aion.core.status import RunStatus
 from aion.store import mailbox, rows, runs, updates
-from aion.store.outgoing import TERMINATE, refusal
+from aion.store.outgoing import ANSWERED, TERMINATE, refusals
 from aion.store.rows import Claimed
 from aion.store.turns import TurnWrites
 from aion_engine.replay.updates import UpdateRequest
@@ -35,23 +33,28 @@ def termination(one: Claimed) -> str | None:
 def refuse_late(one: Claimed, writes: TurnWrites) -> None:
     """Drop what reached a run after its close, and tell other runs that their message was not taken.
 
-    A run that continued as new hands such messages to its successor.
+    A run that goes on in a successor hands such messages to it.
     """
-    consume(one, writes)
-    for message in one.messages:
-        if message.kind not in ("SignalReceived", "CancelRequested"):
-            continue
-        event: Any = decode_event(message.kind, message.body)
-        if one.run.status == RunStatus.CONTINUED_AS_NEW:
-            successor = runs.successor(one.run.id)
-            if successor is not None:
-                writes.messages_out.append((successor.id, message.kind, message.body))
-                continue
-        if event.sender_run_id:
-            sender = uuid.UUID(event.sender_run_id)
-            writes.messages_out.append(
-                refusal(sender, event.sender_request_id, one.run.workflow_id)
+    if one.run.status in _MAY_GO_ON and any(m.kind in _FORWARDED for m in one.messages):
+        successor = runs.successor(one.run.id)
+        if successor is not None:
+            writes.messages_out.extend(
+                (successor.id, m.kind, m.body) for m in one.messages if m.kind in _FORWARDED
             )
+            consume(one, writes)
+            return
+    drop_unfolded(one, writes)
+
+
+_MAY_GO_ON = (RunStatus.CONTINUED_AS_NEW, RunStatus.FAILED)  # a failed run may be tried again
+_FORWARDED = (*ANSWERED, TERMINATE)
+
+
+def drop_unfolded(one: Claimed, writes: TurnWrites) -> None:
+    """Take what waits for a run that will not fold it, and tell other runs that it was not taken."""
+    consume(one, writes)
+    waiting = [(message.kind, message.body) for message in one.messages]
+    writes.messages_out.extend(refusals(one.run.workflow_id, waiting))
 
 
 _read_update = msgspec.json.Decoder(UpdateRequest).decode

@@ -59,6 +59,7 @@ from aion_engine.runtime.arrivals import (
     arrivals_of,
     consume,
     deadline_of,
+    drop_unfolded,
     refuse_late,
     termination,
 )
@@ -282,16 +283,12 @@ class Turns:
             writes.parked.append(work.run.id)
             return
         event = effects.timed_out(work.run, [], deadline, now)
-        effects.add_turn(work.run, [event], owner_id=None, writes=writes)
-        writes.updates_abandoned.append(work.run.id)
-        consume(work.claimed, writes)
+        _close_unseen(work.claimed, event, writes)
 
     def _terminate(self, work: Work, reason: str, writes: TurnWrites, now: dt.datetime) -> None:
         work.drop_instance()
-        gained = [effects.closing(work.run, [], WorkflowTerminated(reason=reason), now)]
-        effects.add_turn(work.run, gained, owner_id=None, writes=writes)
-        writes.updates_abandoned.append(work.run.id)
-        consume(work.claimed, writes)
+        event = effects.closing(work.run, [], WorkflowTerminated(reason=reason), now)
+        _close_unseen(work.claimed, event, writes)
 
     def _failed(
         self, work: Work, error: BaseException, writes: TurnWrites, now: dt.datetime
@@ -303,9 +300,7 @@ class Turns:
             raise error
         if isinstance(error, NonDeterminismError) and settings.ON_NON_DETERMINISM == "fail":
             event = WorkflowFailed(failure=failure_from(error))
-            gained = [Recorded(run.head_seq + 1, now, event)]
-            effects.add_turn(run, gained, owner_id=None, writes=writes)
-            consume(work.claimed, writes)
+            _close_unseen(work.claimed, effects.closing(run, [], event, now), writes)
             return
         log.error(
             "Run %s (%s) is held: %s: %s",
@@ -317,6 +312,13 @@ class Turns:
         )
         writes.messages_out.extend(mailbox.message(run.id, one) for one in work.outcomes)
         writes.holds.append(hold_for(run, error, now))
+
+
+def _close_unseen(one: Claimed, event: Recorded, writes: TurnWrites) -> None:
+    """Close a run without its code, and answer whoever waits for it."""
+    effects.add_turn(one.run, [event], owner_id=None, writes=writes)
+    writes.updates_abandoned.append(one.run.id)
+    drop_unfolded(one, writes)
 
 
 def _nothing_folded(history: list[Recorded]) -> bool:
