@@ -109,23 +109,42 @@ def try_insert(new: NewRun) -> bool:
     """Create a run unless its workflow id has an open one; False then, and nothing is written.
 
     Must run inside a transaction. The conflict is an answer, not an error, so that a transaction of
-    the caller stays usable.
+    the caller stays usable. On PostgreSQL one statement writes all rows of a run without timers.
     """
     data = encode_event(new.started)
-    names = ", ".join(f'"{name}"' for name in COLUMNS)
-    marks = ", ".join(
-        "%s::jsonb" if kind == "jsonb" and dialect().name == "postgresql" else "%s"
-        for kind in COLUMNS.values()
-    )
+    values = [_plain(value) for value in new.row(len(data))]
     with connection().cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO aion_run ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING",
-            [_plain(value) for value in new.row(len(data))],
-        )
-        if cursor.rowcount != 1:
-            return False
-        _insert_beginnings(cursor, [(new, data)])
+        if dialect().name == "postgresql":
+            prompt = new.started.start_delay is None
+            at = dialect().time(new.at)
+            cursor.execute(_INSERT_WHOLE, [*values, new.seq, at, data.decode(), at, prompt])
+            if cursor.fetchone()[0] != 1:
+                return False
+        else:
+            cursor.execute(_INSERT_RUN, values)
+            if cursor.rowcount != 1:
+                return False
+            _insert_beginnings(cursor, [(new, data)])
+            return True
+        _insert_timers(cursor, [new])
     return True
+
+
+_NAMES = ", ".join(f'"{name}"' for name in COLUMNS)
+_INSERT_RUN = (
+    f"INSERT INTO aion_run ({_NAMES}) VALUES ({', '.join(['%s'] * len(COLUMNS))}) "
+    "ON CONFLICT DO NOTHING"
+)
+_MARKS = ", ".join(f"%s::{kind}" for kind in COLUMNS.values())
+_INSERT_WHOLE = (
+    f"WITH new AS (INSERT INTO aion_run ({_NAMES}) VALUES ({_MARKS}) ON CONFLICT DO NOTHING "
+    "RETURNING id), "
+    "first AS (INSERT INTO aion_event (run_id, seq, kind, recorded_at, attributes) "
+    "SELECT id, %s::integer, 'WorkflowStarted', %s::timestamptz, %s FROM new), "
+    "begin AS (INSERT INTO aion_message (run_id, kind, body, created_at, parked) "
+    f"SELECT id, '{mailbox.START}', '{{}}', %s::timestamptz, false FROM new WHERE %s::boolean) "
+    "SELECT count(*) FROM new"
+)
 
 
 def insert_many(news: Sequence[NewRun], *, cursor: Any) -> list[NewRun]:
@@ -160,7 +179,11 @@ def _insert_beginnings(cursor: Any, encoded: list[tuple[NewRun, bytes]]) -> None
     now = encoded[0][0].at
     prompt = [new.id for new, _ in encoded if new.started.start_delay is None]
     mailbox.post([(run_id, mailbox.START, "{}") for run_id in prompt], now=now, cursor=cursor)
-    timers = [timer for new, _ in encoded for timer in new.timers()]
+    _insert_timers(cursor, [new for new, _ in encoded])
+
+
+def _insert_timers(cursor: Any, news: list[NewRun]) -> None:
+    timers = [timer for new in news for timer in new.timers()]
     if timers:
         dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, timers)
 
