@@ -8,6 +8,7 @@ table in docs/explanation/performance.md.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ def check_durable(database_url: str) -> None:
 
 def main(words: list[str]) -> int:
     arguments = parse(words)
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # and stop what runs
     PLACE.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=PLACE) as directory,

@@ -32,7 +32,7 @@ class Case:
     figures: Mapping[str, Figure]
     full: Size
     quick: Size
-    runs: tuple[int, int] = (5, 3)
+    runs: tuple[int, int] = (4, 3)
 
     def size(self, *, quick: bool) -> Size:
         return self.quick if quick else self.full
@@ -51,7 +51,7 @@ CASES: Final = {
         Case(
             "starts",
             _one("Starts, a transaction each, one process", "starts/s", "higher"),
-            full={"starts": 3000},
+            full={"starts": 2000},
             quick={"starts": 500},
         ),
         Case(
@@ -59,21 +59,21 @@ CASES: Final = {
             _one("Waiting runs without a step completed by one worker", "runs/s", "higher"),
             full={"runs": 5000},
             quick={"runs": 1000},
-            runs=(5, 2),
+            runs=(4, 2),
         ),
         Case(
             "ten_steps_throughput",
             _one("Steps of many ten-step runs in one worker", "steps/s", "higher"),
             full={"runs": 1000, "steps": 10},
             quick={"runs": 200, "steps": 10},
-            runs=(5, 2),
+            runs=(4, 2),
         ),
         Case(
             "sequential_step",
             _one("A step of one run of many steps", "ms/step", "lower", goal=1.3, digits=2),
             full={"steps": 1000},
             quick={"steps": 300},
-            runs=(5, 2),
+            runs=(4, 2),
         ),
         Case(
             "start_to_result",
@@ -81,9 +81,9 @@ CASES: Final = {
                 "p50": Figure("From start to result, median", "ms", "lower", goal=5.0, digits=1),
                 "p99": Figure("From start to result, 99 of 100", "ms", "lower", digits=1),
             },
-            full={"calls": 500, "seconds": 10},
+            full={"calls": 500, "seconds": 8},
             quick={"calls": 100, "seconds": 3},
-            runs=(4, 2),
+            runs=(3, 2),
         ),
         Case(
             "statements_per_turn",

@@ -7,9 +7,10 @@ import platform
 import sqlite3
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.measuring import median_seconds
+from benchmarks.measuring import call_durations
 
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
@@ -72,7 +73,7 @@ def fdatasync_seconds(directory: Path, *, repeats: int = 200) -> float:
             file.write(b"x" * 8192)
             sync(file.fileno())
 
-        return median_seconds(write, repeats=repeats)
+        return median(call_durations(write, calls=repeats))
 
 
 def commit_seconds(database_url: str, *, repeats: int = 200) -> float:
@@ -87,6 +88,6 @@ def commit_seconds(database_url: str, *, repeats: int = 200) -> float:
                 with connection.transaction():
                     connection.execute("INSERT INTO benchmarks_commit VALUES (1)")
 
-            return median_seconds(insert, repeats=repeats)
+            return median(call_durations(insert, calls=repeats))
         finally:
             connection.execute("DROP TABLE benchmarks_commit")

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from statistics import median
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -20,18 +19,10 @@ def milliseconds(seconds: Sequence[float]) -> dict[str, float]:
     return {"p50": percentile(seconds, 50) * 1000, "p99": percentile(seconds, 99) * 1000}
 
 
-def median_seconds(function: Callable[[], object], *, repeats: int) -> float:
-    """Call a function again and again and give how long it takes."""
-    taken = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        function()
-        taken.append(time.perf_counter() - begin)
-    return median(taken)
-
-
-def call_durations(function: Callable[[], object], *, calls: int, seconds: float) -> list[float]:
-    """Call a function so often, or for so long, and give how long each call took."""
+def call_durations(
+    function: Callable[[], object], *, calls: int, seconds: float = math.inf
+) -> list[float]:
+    """Call a function so often, for so many seconds at most, and give how long each call took."""
     taken: list[float] = []
     until = time.perf_counter() + seconds
     while len(taken) < calls and (begin := time.perf_counter()) < until:

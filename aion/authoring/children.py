@@ -21,6 +21,7 @@ from aion.authoring.workflow_definition import SIGNAL_MARK, WorkflowDefinition, 
 from aion.core.errors import InvalidArgument, UnknownType
 from aion.core.payloads import encode
 from aion.core.signatures import CallSignature, decode_any, encode_arguments
+from aion.core.texts import check_indexable, check_text
 
 Workflow = type | Callable[..., Any] | str
 
@@ -166,6 +167,8 @@ def continue_as_new(
     context = require_workflow("workflow.continue_as_new()")
     target = workflow if workflow is not None else context.definition.target
     call = _call(target, args, dict(kwargs or {}), {})
+    check_text("workflow", call.workflow_type)
+    check_text("task_queue", task_queue)
     wish = ContinueAsNew(
         workflow_type=call.workflow_type,
         input=call.input,
@@ -175,7 +178,9 @@ def continue_as_new(
         search_attributes=(
             None
             if search_attributes is None
-            else encode(dict(search_attributes), field="search_attributes")
+            else check_indexable(
+                "search_attributes", encode(dict(search_attributes), field="search_attributes")
+            )
         ),
     )
     context.check_acting(wish)

@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from aion.core.errors import InvalidArgument
+from aion.core.texts import check_indexable, check_text
 
-_LONGEST_NAME: Final = 255  # characters, as the columns hold them
+__all__ = [
+    "check_count",
+    "check_duration",
+    "check_headers",
+    "check_indexable",
+    "check_mapping",
+    "check_text",
+]
+
 _LONGEST_DURATION: Final = dt.timedelta(
     days=36_500
 )  # well inside what times and intervals can hold
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-
-
-def check_text(field: str, value: object, *, most: int | None = _LONGEST_NAME) -> None:
-    """Refuse what is no text that both databases store: `most` characters, valid Unicode.
-
-    Raises:
-        InvalidArgument: it is not usable.
-    """
-    if not isinstance(value, str):
-        raise InvalidArgument(f"{field} must be a str, not {type(value).__name__}", field=field)
-    if most is not None and len(value) > most:
-        raise InvalidArgument(
-            f"{field} has {len(value)} characters; {most} are the most", field=field
-        )
-    if most is not None and "\0" in value:
-        raise InvalidArgument(f"{field} contains a NUL character", field=field)
-    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidArgument(
-            f"{field} contains a lone surrogate, which is not valid Unicode", field=field
-        )
 
 
 def check_count(field: str, value: object, *, least: int = 0) -> None:
@@ -90,14 +77,3 @@ def check_headers(headers: Mapping[Any, Any]) -> None:
             )
         check_text("headers", name, most=None)
         check_text("headers", value, most=None)
-
-
-def check_indexable(field: str, data: bytes) -> bytes:
-    """Give JSON back unless it holds a NUL character, which PostgreSQL's jsonb cannot store.
-
-    Raises:
-        InvalidArgument: it does.
-    """
-    if _NUL.search(data):
-        raise InvalidArgument(f"{field} contains a NUL character", field=field)
-    return data

@@ -21,11 +21,13 @@ from aion.core.events import (
     WorkflowStarted,
 )
 from aion.core.history import Recorded
-from aion.core.pending import effective, last_group, pending_work
+from aion.core.ids import uuid7
+from aion.core.pending import effective, last_group
 from aion.core.status import RunStatus
 from aion.operations import bell
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
+from aion.operations.rearming import rearm
 from aion.operations.target import find
 from aion.store import claims, histories, lifecycle, mailbox
 from aion.store.dialects import atomic
@@ -73,13 +75,11 @@ def _undo(run: RunRow, reason: str) -> None:
     kept = history[:cut]
     if isinstance(undone, WorkflowStarted):
         kept, undone = history[:1], None
-    mark = WorkflowReopened(reason=reason, keep_until=kept[-1].seq)
+    mark = WorkflowReopened(reason=reason, keep_until=kept[-1].seq, seed=uuid7().hex)
     histories.append(run.id, [Recorded(run.head_seq + 1, now, mark)], expected_seq=run.head_seq)
-    lifecycle.arm(run.id, pending_work(kept), task_queue=run.task_queue, now=now)
-    messages = [(run.id, mailbox.WAKE, "{}")]
+    rearm(run.id, kept, task_queue=run.task_queue, now=now)
     if undone is not None and _happened(undone):
-        messages.append(mailbox.message(run.id, undone))
-    mailbox.post(messages, now=now)
+        mailbox.post([mailbox.message(run.id, undone)], now=now)
 
 
 def _happened(event: Event) -> bool:

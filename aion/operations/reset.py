@@ -1,8 +1,8 @@
 """Reset a run: a new run goes on from a copy of its history up to an event.
 
 The old run is terminated if it is open. What the copied part of the history waits for is asked for again
-under the new run: activities run again, timers keep their times. Signals that came later can be sent to the
-new run again.
+under the new run: activities run again, timers keep their times, open children report to it. Signals that
+came later can be sent to the new run again.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import uuid
 import msgspec
 
 from aion.core.errors import InvalidArgument, RunNotFound
-from aion.core.events import SignalReceived
+from aion.core.events import Event, SignalReceived, WorkflowReopened
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
 from aion.core.pending import effective, group_ends, pending_work
 from aion.operations import bell, terminate
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
+from aion.operations.rearming import last_run, rearm
 from aion.operations.target import find
-from aion.store import claims, histories, lifecycle, mailbox
+from aion.store import claims, histories, lifecycle, mailbox, outgoing
 from aion.store.dialects import atomic
 from aion.store.rows import RunRow
 
@@ -49,15 +50,28 @@ def reset(
             raise RunNotFound(f"Run {run_id} was deleted", workflow_id=workflow_id, run_id=run_id)
         history = effective(histories.load_one(run.id))
         kept = _cut(history, to_seq)
+        waiting: list[tuple[str, str]] = []
+        spared: list[uuid.UUID] = []
         if not run.closed:
-            terminate.terminate(run.workflow_id, run.id, reason=reason or "reset")
+            waiting = mailbox.waiting(run.id)
+            spared = _open_children(kept)
+            terminate.close(run, reason=reason or "reset", spared=spared)
             run = claims.lock_run(run.id) or run
         lifecycle.require_no_open_run(run.workflow_id)
-        new_id = _copy(run, kept)
+        new_id = _copy(run, kept, reason)
+        lifecycle.adopt(spared, new_id)
         if reapply_signals:
-            _send_again(new_id, history[len(kept) :])
+            _send_again(new_id, history[len(kept) :], waiting)
+        else:
+            mailbox.post(outgoing.refusals(run.workflow_id, waiting), now=clock.now())
         bell.ring_loops_after_commit()
     return new_id
+
+
+def _open_children(kept: list[Recorded]) -> list[uuid.UUID]:
+    """Find the runs of children that the kept history waits for, and that go on under the new run."""
+    found = map(last_run, pending_work(kept).children.values())
+    return [run.id for run in found if run is not None and run.status.is_open]
 
 
 def _cut(history: list[Recorded], to_seq: int) -> list[Recorded]:
@@ -71,25 +85,39 @@ def _cut(history: list[Recorded], to_seq: int) -> list[Recorded]:
     return [recorded for recorded in history if recorded.seq <= to_seq]
 
 
-def _copy(run: RunRow, kept: list[Recorded]) -> uuid.UUID:
+def _copy(run: RunRow, kept: list[Recorded], reason: str) -> uuid.UUID:
     """Write the new run: its events follow the chain's, so that all of it still reads as one history."""
     new_id, now = uuid7(), clock.now()
     first = run.head_seq + 1
     renumbered = [
-        Recorded(first + offset, recorded.recorded_at, recorded.event)
-        for offset, recorded in enumerate(kept)
+        Recorded(seq, recorded.recorded_at, _moved(recorded.event, seq))
+        for seq, recorded in enumerate(kept, first)
     ]
+    last = renumbered[-1].seq
+    mark = WorkflowReopened(reason=reason or "reset", keep_until=last, seed=new_id.hex)
     lifecycle.copy_as(run.id, new_id, head_seq=first - 1, first_seq=first, now=now)
-    histories.append(new_id, renumbered, expected_seq=first - 1)
-    lifecycle.arm(new_id, pending_work(kept), task_queue=run.task_queue, now=now)
-    mailbox.post([(new_id, mailbox.WAKE, "{}")], now=now)
+    events = [*renumbered, Recorded(last + 1, now, mark)]
+    histories.append(new_id, events, expected_seq=first - 1)
+    rearm(new_id, kept, task_queue=run.task_queue, now=now)
     return new_id
 
 
-def _send_again(run_id: uuid.UUID, dropped: list[Recorded]) -> None:
+def _moved(event: Event, seq: int) -> Event:
+    """Fit an event into its new place: what an earlier reopening undid is not copied."""
+    if isinstance(event, WorkflowReopened):
+        return msgspec.structs.replace(event, keep_until=seq - 1)
+    return event
+
+
+def _send_again(
+    run_id: uuid.UUID, dropped: list[Recorded], waiting: list[tuple[str, str]]
+) -> None:
+    """Send the signals behind the cut again, and what had not been folded yet. Senders were answered once."""
     signals = [
         msgspec.structs.replace(recorded.event, sender_run_id="", sender_request_id="")
         for recorded in dropped
         if isinstance(recorded.event, SignalReceived)
     ]
-    mailbox.post([mailbox.message(run_id, signal) for signal in signals], now=clock.now())
+    unfolded = [(run_id, kind, body) for kind, body in waiting if kind in outgoing.ANSWERED]
+    messages = [mailbox.message(run_id, signal) for signal in signals]
+    mailbox.post([*messages, *unfolded], now=clock.now())

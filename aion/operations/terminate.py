@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
+from collections.abc import Sequence
 
 from aion.core.errors import TerminatedError
 from aion.core.events import ChildWorkflowTerminated, WorkflowTerminated
@@ -33,26 +33,29 @@ def terminate(
     with atomic():
         run = lock_open(workflow_id, run_id)
         now = clock.now()
-        event = WorkflowTerminated(reason=reason)
-        histories.append(
-            run.id, [Recorded(run.head_seq + 1, now, event)], expected_seq=run.head_seq
-        )
-        failure = encode_failure(failure_from(TerminatedError(reason or "terminated"))).decode()
         waiting = mailbox.waiting(run.id)
-        runs.close_from_outside(run.id, RunStatus.TERMINATED, at=now, failure=failure)
+        close(run, reason=reason)
         mailbox.post(outgoing.refusals(run.workflow_id, waiting), now=now)
-        _tell_relatives(run, reason, now)
-        bell.ring_closed_after_commit(run.id)
+        if run.parent_run_id is not None:
+            known_as = runs.id_for_parent(run.id, run.chain_position)
+            outcome = ChildWorkflowTerminated(
+                workflow_id=run.workflow_id, run_id=str(known_as), reason=reason
+            )
+            mailbox.post([mailbox.message(run.parent_run_id, outcome)], now=now)
 
 
-def _tell_relatives(run: RunRow, reason: str, now: dt.datetime) -> None:
-    """Apply the children's close policies, answer open updates, and tell the parent."""
+def close(run: RunRow, *, reason: str, spared: Sequence[uuid.UUID] = ()) -> None:
+    """Write the end of a terminated run; the close policies of its children are applied but to the spared.
+
+    For holders of the run's lock, who see to its parent and to the messages that wait for it.
+    """
+    now = clock.now()
+    event = WorkflowTerminated(reason=reason)
+    histories.append(run.id, [Recorded(run.head_seq + 1, now, event)], expected_seq=run.head_seq)
+    failure = encode_failure(failure_from(TerminatedError(reason or "terminated"))).decode()
+    runs.close_from_outside(run.id, RunStatus.TERMINATED, at=now, failure=failure)
     with connection().cursor() as cursor:
-        outgoing.close_children(cursor, [run.id], now=now)
+        outgoing.close_children(cursor, [run.id], now=now, spared=spared)
         updates.abandon(cursor, [run.id])
-    if run.parent_run_id is not None:
-        outcome = ChildWorkflowTerminated(
-            workflow_id=run.workflow_id, run_id=str(run.id), reason=reason
-        )
-        mailbox.post([mailbox.message(run.parent_run_id, outcome)], now=now)
+    bell.ring_closed_after_commit(run.id)
     bell.ring_loops_after_commit()

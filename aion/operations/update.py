@@ -11,6 +11,7 @@ import msgspec
 from aion.core.errors import ResultTimeout, RunClosed, UpdateFailed, UpdateRefused
 from aion.core.failures import Failure, decode_failure, exception_from
 from aion.operations import bell
+from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
 from aion.store import mailbox, updates
@@ -38,7 +39,10 @@ def send_update(
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended.
+        InvalidArgument: id or name cannot be stored.
     """
+    check_text("id", update_id)
+    check_text("name", name)
     body = {
         "update_id": update_id,
         "name": name,

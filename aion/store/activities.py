@@ -24,7 +24,7 @@ from aion.core.errors import StaleAttempt
 from aion.core.events import ActivityOutcome, ActivityScheduled, ActivityStarted
 from aion.core.failures import Failure, encode_failure
 from aion.core.history import decode_event
-from aion.store import deadlines, mailbox
+from aion.store import deadlines, mailbox, sessions
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
 
@@ -149,7 +149,7 @@ def claim_attempt(
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
-            "started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s "
+            f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s {sessions.unhurried()}"
             "WHERE id = %s AND attempt = %s AND state = 'scheduled' AND NOT paused",
             [
                 sql.uuid(owner_id),
@@ -274,6 +274,26 @@ def reschedule(
             raise _stale(attempt)
 
 
+def hand_back(attempt: Attempt, *, now: dt.datetime) -> None:
+    """Let another worker run the same attempt: its worker stops, which is no fault of the activity.
+
+    Raises:
+        StaleAttempt: the attempt no longer owns the activity. Nothing is written.
+    """
+    timeout_at, kind = deadlines.while_scheduled(attempt.order, attempt.scheduled_at, now)
+    sql = dialect()
+    fence, parameters = _fence(attempt)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "UPDATE aion_activitytask SET state = 'scheduled', owner_id = NULL, pid = NULL, "
+            "started_at = NULL, published_at = NULL, next_attempt_at = %s, timeout_at = %s, "
+            f"timeout_kind = %s WHERE {fence}",
+            [sql.time(now), sql.time(timeout_at), kind, *parameters],
+        )
+        if cursor.rowcount != 1:
+            raise _stale(attempt)
+
+
 def open_for_completion(attempt: Attempt) -> bool:
     """Leave an attempt open for its token: no worker owns it from now on."""
     fence, parameters = _fence(attempt)
@@ -296,7 +316,7 @@ def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET heartbeat_at = %s, heartbeat_details = %s, timeout_at = %s, "
-            f"timeout_kind = %s WHERE {fence} "
+            f"timeout_kind = %s {sessions.unhurried()}WHERE {fence} "
             "RETURNING cancel_requested, paused",
             [
                 sql.time(now),

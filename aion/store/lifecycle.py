@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
+
+import msgspec
 
 from aion.core.errors import WrongState
 from aion.core.events import ActivityScheduled, TimerStarted
@@ -16,7 +18,7 @@ from aion.core.status import RunStatus
 from aion.store import mailbox
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
-from aion.store.rows import TIMER_COLUMNS, ActivityOrder
+from aion.store.rows import ATTRIBUTE_COLUMNS, TIMER_COLUMNS, ActivityOrder
 
 
 def pause(run_id: uuid.UUID) -> None:
@@ -80,6 +82,29 @@ def _insert_timers(cursor: Any, run_id: uuid.UUID, timers: Iterable[TimerStarted
     rows = [(run_id, event.timer_id, event.fire_at, False) for event in timers]
     if rows:
         dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, rows)
+
+
+def show(run_id: uuid.UUID, search_attributes: dict[str, Any], memo: dict[str, Any]) -> None:
+    """Write the data shown with a run."""
+    row = (
+        run_id,
+        msgspec.json.encode(search_attributes).decode(),
+        msgspec.json.encode(memo).decode(),
+    )
+    with connection().cursor() as cursor:
+        dialect().update(cursor, "aion_run", ATTRIBUTE_COLUMNS, [row])
+
+
+def adopt(children: Collection[uuid.UUID], parent_run_id: uuid.UUID) -> None:
+    """Let open children report to another run than the one that started them."""
+    sql = dialect()
+    if children:
+        with connection().cursor() as cursor:
+            cursor.execute(
+                "UPDATE aion_run SET parent_run_id = %s "
+                f"WHERE {sql.among('id', 'uuid')} AND closed_at IS NULL",
+                [sql.uuid(parent_run_id), sql.many(children)],
+            )
 
 
 def copy_as(

@@ -45,18 +45,23 @@ def address(cursor: Any, outgoing: Sequence[Outgoing]) -> list[Posted]:
         return []
     sql = dialect()
     cursor.execute(
-        f"SELECT id, workflow_id FROM aion_run WHERE {sql.among('workflow_id', 'text')} "
-        "AND closed_at IS NULL",
+        f"SELECT workflow_id, id, parent_run_id FROM aion_run "
+        f"WHERE {sql.among('workflow_id', 'text')} AND closed_at IS NULL",
         [sql.many({item.event.workflow_id for item in outgoing})],
     )
-    open_runs = {workflow_id: sql.read_uuid(run_id) for run_id, workflow_id in cursor.fetchall()}
+    open_runs = {
+        workflow_id: (sql.read_uuid(run_id), parent and sql.read_uuid(parent))
+        for workflow_id, run_id, parent in cursor.fetchall()
+    }
     return [_posted(item, open_runs.get(item.event.workflow_id)) for item in outgoing]
 
 
-def _posted(item: Outgoing, receiver: uuid.UUID | None) -> Posted:
+def _posted(item: Outgoing, found: tuple[uuid.UUID, uuid.UUID | None] | None) -> Posted:
+    """Address a message; a run that it names stands for its chain when it is the sender's child."""
     event = item.event
-    wrong_run = bool(event.run_id) and receiver is not None and event.run_id != str(receiver)
-    if receiver is None or (wrong_run and event.request_id):
+    receiver, parent = found or (None, None)
+    meant = event.run_id in ("", str(receiver)) or parent == item.sender_run_id
+    if receiver is None or not meant:
         return refusal(item.sender_run_id, event.request_id, event.workflow_id)
     if isinstance(event, SignalSent):
         arrival: SignalReceived | CancelRequested = SignalReceived(
@@ -98,8 +103,14 @@ def refusals(workflow_id: str, messages: Iterable[tuple[str, str]]) -> list[Post
     return posted
 
 
-def close_children(cursor: Any, parents: Sequence[uuid.UUID], *, now: dt.datetime) -> None:
-    """Apply the parent close policies of the open children of runs that closed."""
+def close_children(
+    cursor: Any,
+    parents: Sequence[uuid.UUID],
+    *,
+    now: dt.datetime,
+    spared: Sequence[uuid.UUID] = (),
+) -> None:
+    """Apply the parent close policies of the open children of runs that closed, but not to the spared."""
     if not parents:
         return
     sql = dialect()
@@ -109,6 +120,6 @@ def close_children(cursor: Any, parents: Sequence[uuid.UUID], *, now: dt.datetim
         "ELSE 'CancelRequested' END, '{\"reason\":\"its parent closed\"}', "
         f"{'%s::timestamptz' if sql.name == 'postgresql' else '%s'}, {sql.false} "
         f"FROM aion_run WHERE {sql.among('parent_run_id', 'uuid')} AND closed_at IS NULL "
-        "AND parent_close_policy <> 'abandon'",
-        [sql.time(now), sql.many(parents)],
+        f"AND parent_close_policy <> 'abandon' AND NOT {sql.among('id', 'uuid')}",
+        [sql.time(now), sql.many(parents), sql.many(spared)],
     )

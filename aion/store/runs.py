@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from aion.core.events import WorkflowStarted
-from aion.core.history import Recorded, encode_event
+from aion.core.history import Recorded, decode_event, encode_event
 from aion.core.status import RunStatus
 from aion.store import mailbox
 from aion.store.dialects import connection, dialect
@@ -49,7 +49,6 @@ class NewRun(msgspec.Struct):
     started: WorkflowStarted
     at: dt.datetime
     seq: int = 1
-    parent_close_policy: str = ""
     chain_position: int = 0
 
     @property
@@ -91,7 +90,7 @@ class NewRun(msgspec.Struct):
             self.deadline_at,
             started.request_id,
             _uuid(started.parent_run_id),
-            self.parent_close_policy,
+            started.parent_close_policy,
             _uuid(started.root_run_id) or self.id,
             _uuid(started.continued_from_run_id),
             self.chain_position,
@@ -193,6 +192,21 @@ def first_event(new: NewRun) -> Recorded:
     return Recorded(new.seq, new.at, new.started)
 
 
+def id_for_parent(run_id: uuid.UUID, chain_position: int) -> uuid.UUID:
+    """Give the id under which a child's parent knows it: that of the first run of its chain."""
+    if not chain_position:
+        return run_id
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT kind, attributes FROM aion_event WHERE run_id = %s ORDER BY seq LIMIT 1",
+            [dialect().uuid(run_id)],
+        )
+        row = cursor.fetchone()
+    first = decode_event(*row) if row else None
+    known = first.first_run_id if isinstance(first, WorkflowStarted) else ""
+    return uuid.UUID(known) if known else run_id
+
+
 class RunSummary(msgspec.Struct):
     """A run as callers see it."""
 
@@ -236,14 +250,15 @@ def latest(workflow_id: str) -> RunSummary | None:
     """Read the open run of a workflow id, else its newest; None when there is none."""
     return _one(
         "workflow_id = %s ORDER BY CASE WHEN closed_at IS NULL THEN 0 ELSE 1 END, "
-        "started_at DESC, id DESC",
+        "started_at DESC, chain_position DESC, id DESC",
         [workflow_id],
     )
 
 
 def successor(run_id: uuid.UUID) -> RunSummary | None:
-    """Read the run that continues a run; None when there is none."""
-    return _one("continued_from_run_id = %s", [dialect().uuid(run_id)])
+    """Read the run that continues a run, the newest if there are several; None when there is none."""
+    where = "continued_from_run_id = %s ORDER BY started_at DESC, id DESC"
+    return _one(where, [dialect().uuid(run_id)])
 
 
 def requested(
@@ -288,7 +303,7 @@ def state(run_id: uuid.UUID) -> tuple[RunStatus, str | None, str | None] | None:
 def newest_other(workflow_id: str, run_id: uuid.UUID) -> RunSummary | None:
     """Read the newest run of a workflow id besides one; None when there is none."""
     return _one(
-        "workflow_id = %s AND id <> %s ORDER BY started_at DESC, id DESC",
+        "workflow_id = %s AND id <> %s ORDER BY started_at DESC, chain_position DESC, id DESC",
         [workflow_id, dialect().uuid(run_id)],
     )
 

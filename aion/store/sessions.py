@@ -83,3 +83,14 @@ def _on_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:
 
 
 connection_created.connect(_on_connection, dispatch_uid="aion.sessions")
+
+
+def unhurried() -> str:
+    """Give the clause with which an update does not wait for the disk: for claims and heartbeats.
+
+    One that a crash of the database undoes costs a repeated attempt, which its fence allows for. In a
+    transaction the clause would hold for all of it, so there it is left out.
+    """
+    if dialects.dialect().name != "postgresql" or dialects.connection().in_atomic_block:
+        return ""
+    return "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried "

@@ -23,6 +23,7 @@ from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
 from aion.store.outgoing import Outgoing
 from aion.store.rows import (
+    ATTRIBUTE_COLUMNS,
     TIMER_COLUMNS,
     ActivityOrder,
     Hold,
@@ -46,8 +47,6 @@ RUN_COLUMNS = {
     "problem_count": "integer",
     "held_until": "timestamptz",
 }
-
-ATTRIBUTE_COLUMNS = {"id": "uuid", "search_attributes": "jsonb", "memo": "text"}
 
 Identity = tuple[uuid.UUID, str]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from aion.core.events import Event, Role, UpdateAccepted
 from aion.core.failures import Failure
 from aion.core.history import Recorded
-from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance
+from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, PASSED_ON, Instance
 from aion_engine.replay.updates import UpdateRequest
 
 
@@ -23,13 +23,15 @@ def advance(
     at: dt.datetime,
     start: Recorded | None = None,
     refused: list[tuple[str, Failure]] | None = None,
+    passed_on: list[Event] | None = None,
 ) -> list[Recorded]:
     """Fold what is new, in order, and give the events to append, from `instance.head_seq` + 1 on.
 
     `start` is the run's first event, recorded when the run was created but not folded yet. `at` is the
     time to record; it never goes back, so an earlier clock is corrected to the last event's time.
     What the code no longer waits for leaves no event, nor does an update that is refused: that goes to
-    `refused`.
+    `refused`. Signals and cancel requests that find the code gone on to a successor are not folded: they go
+    to `passed_on`, for the successor.
 
     Raises:
         WorkflowCodeError, NonDeterminismError, or what the definition holds on: the instance is broken
@@ -47,6 +49,10 @@ def advance(
         at = max(at, instance.now)
     for arrival in arrivals:
         event = _admitted(instance, arrival, refused)
+        if instance.goes_on and isinstance(event, PASSED_ON):
+            if passed_on is not None:
+                passed_on.append(event)
+            continue
         if event is None or not instance.expects(event):
             continue
         if instance.terminal is not None and not isinstance(event, FOLDED_AFTER_CLOSE):

@@ -8,6 +8,7 @@ import msgspec
 
 from aion.core.events import MemoUpdated, SearchAttributesUpdated, WorkflowStarted
 from aion.core.payloads import encode
+from aion.core.shown import PATCHES, add_patch, merge
 from aion_engine.replay.command_log import CommandLog
 
 
@@ -34,22 +35,13 @@ class Attributes:
             self._log.issue(SearchAttributesUpdated(attributes=raw))
             current = self.search_attributes
         self.changed = True
-        for name, value in msgspec.json.decode(raw).items():
-            if value is None:
-                current.pop(name, None)
-            else:
-                current[name] = value
+        merge(current, raw)
 
     def add_patch(self, patch_id: str) -> None:
         """Show a patch that the run has taken: which runs still need the old branch is a search then."""
-        used = [*self.search_attributes.get(PATCHES, ()), patch_id]
-        self.search_attributes[PATCHES] = sorted(set(used))
+        add_patch(self.search_attributes, patch_id)
         self.changed = True
 
     def without_patches(self) -> dict[str, Any]:
         """Give the search attributes that a successor inherits: it has taken no patch yet."""
         return {name: value for name, value in self.search_attributes.items() if name != PATCHES}
-
-
-PATCHES = "AionPatches"
-"""The search attribute that lists the patches that a run has taken."""

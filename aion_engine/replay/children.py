@@ -57,12 +57,12 @@ class Children:
         self.pending: dict[str, Child] = {}  # by run id: a workflow id may be used again
 
     def start(
-        self, call: ChildCall, *, parent_run_id: str, run_id: str, site: Site | None
+        self, call: ChildCall, *, lineage: str, run_id: str, site: Site | None
     ) -> tuple[str, asyncio.Future[Any]]:
         """Ask for a child; gives its workflow id and the future of its result."""
         self._log.check(call)
         self._count += 1
-        workflow_id = call.options.id or f"{parent_run_id}:{self._count}"
+        workflow_id = call.options.id or f"{lineage}:{self._count}"
         command = self._log.issue(_started(workflow_id, run_id, call), site)
         child = Child(workflow_id, run_id, call, command, self._log.epoch)
         child.future = PendingResult(
@@ -116,7 +116,8 @@ class Children:
                 if child.cancel_sent:
                     child.future.settle_cancelled(event.reason or None)
                 else:
-                    child.future.set_exception(_error(child, event, asyncio.CancelledError()))
+                    cancelled = asyncio.CancelledError(*([event.reason] if event.reason else []))
+                    child.future.set_exception(_error(child, event, cancelled))
             case ChildWorkflowFailed():
                 child.future.set_exception(_error(child, event, exception_from(event.failure)))
             case ChildWorkflowTimedOut():

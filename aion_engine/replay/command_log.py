@@ -5,11 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
+from typing import Final
 
 from aion.authoring.context import user_site
 from aion.core.commands import Command, Site
 from aion.core.errors import ReadOnlyContext
-from aion.core.events import CommandEvent
+from aion.core.events import (
+    ActivityScheduled,
+    ChildWorkflowStarted,
+    CommandEvent,
+    ExternalCancelRequested,
+    SearchAttributesUpdated,
+    SignalSent,
+)
+from aion.core.texts import check_indexable, check_text
+
+_NAMES: Final[dict[type, tuple[str, ...]]] = {
+    ActivityScheduled: ("activity_type", "task_queue"),
+    ChildWorkflowStarted: ("workflow_id", "workflow_type", "task_queue"),
+    SignalSent: ("workflow_id",),
+    ExternalCancelRequested: ("workflow_id",),
+}
+"""The texts of commands that become columns of their own."""
+_INDEXED: Final[dict[type, str]] = {
+    SearchAttributesUpdated: "attributes",
+    ChildWorkflowStarted: "search_attributes",
+}
+
+
+def check_storable(event: CommandEvent) -> None:
+    """Refuse what the databases would, there with everything else of its batch.
+
+    Raises:
+        InvalidArgument: the name of the field is in the message.
+    """
+    for name in _NAMES.get(type(event), ()):
+        check_text(name, getattr(event, name))
+    indexed = _INDEXED.get(type(event))
+    if indexed is not None:
+        check_indexable("search_attributes", bytes(getattr(event, indexed)))
 
 
 class Mode(Enum):
@@ -41,8 +75,10 @@ class CommandLog:
 
         Raises:
             ReadOnlyContext: a query or predicate must not change the run.
+            InvalidArgument: a name or an attribute is nothing that both databases store.
         """
         self.check(event)
+        check_storable(event)
         command = Command(event, site if site is not None else user_site(3))
         self._issued.append(command)
         return command

@@ -76,6 +76,8 @@ class InstanceContext:
         self._log = parts.log
         self._patches = Patches(parts.log, self.lookahead)
         self._run_id = run_id
+        self._lineage = ""  # what the default ids of children begin with, once the run has begun
+        self._new_seed = ""
         self._started_at: dt.datetime
 
     def begin(self, started: WorkflowStarted, at: dt.datetime) -> None:
@@ -83,7 +85,20 @@ class InstanceContext:
         self.started = started
         self._started_at = at
         self.randomness = Randomness(started.seed or self._run_id)
+        self._lineage = _as_id(started.seed) or self._run_id
+        if self._new_seed:
+            self.reopened(self._new_seed)
         self.attributes = Attributes(self._log, started)
+
+    def reopened(self, seed: str) -> None:
+        """Bring forth runs with other ids from now on: those of what was undone are in use.
+
+        May be called before the run begins, too.
+        """
+        self._new_seed = seed
+        if self._lineage and seed:
+            self._lineage = _as_id(seed) or self._run_id
+            self.randomness.reseed_runs(seed)
 
     def info(self) -> WorkflowInfo:
         """Describe the run."""
@@ -233,7 +248,7 @@ class InstanceContext:
         self._log.check(call)
         run_id = self.next_run_id()
         workflow_id, future = self._parts.children.start(
-            call, parent_run_id=self._run_id, run_id=run_id, site=site
+            call, lineage=self._lineage, run_id=run_id, site=site
         )
         return ChildStarted(workflow_id, run_id, future)
 
@@ -315,6 +330,14 @@ class InstanceContext:
 
     messages: Messages  # set by the instance, which hosts them
     updates: Updates
+
+
+def _as_id(seed: str) -> str:
+    """Write a seed, which is the hex form of an id, as that id."""
+    try:
+        return str(uuid.UUID(seed))
+    except ValueError:
+        return ""
 
 
 class _Waiter:

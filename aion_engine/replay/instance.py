@@ -75,6 +75,10 @@ FOLDED_AFTER_CLOSE: Final = (SignalReceived, UpdateAccepted, CancelRequested)
 """Arrivals that a run still takes when its code has ended but the close is not written."""
 
 
+PASSED_ON: Final = (SignalReceived, CancelRequested)
+"""Arrivals that a run leaves to its successor when its code has ended by going on there."""
+
+
 class Instance:
     """One run's code in memory. `head_seq` is the seq of the last event it knows."""
 
@@ -295,6 +299,13 @@ class Instance:
             self._stop(error)
 
     # --- the rest of its life ---
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the code has ended for a successor: continued as new, or to be tried again."""
+        return self.terminal is not None and bool(
+            getattr(self.terminal.event, "successor_run_id", "")
+        )
 
     @property
     def replaying(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from aion.core.commands import Site
 from aion.core.events import PatchMarked
+from aion.core.texts import check_text
 from aion_engine.replay.command_log import CommandLog
 from aion_engine.replay.lookahead import Lookahead
 
@@ -29,6 +30,7 @@ class Patches:
         if known is not None:
             return known
         self._log.check(PatchMarked)
+        check_text("patch_id", patch_id)  # it becomes part of a search attribute
         taken = self._lookahead.has_patch(patch_id) if replaying else True
         self.taken[patch_id] = taken
         if taken:

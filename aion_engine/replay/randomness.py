@@ -51,6 +51,7 @@ class Randomness:
 
     def __init__(self, seed: str) -> None:
         self._seed = seed
+        self._runs = Stream(seed, "run")
         self._streams: dict[str, Stream] = {}
 
     def stream(self, name: str) -> Stream:
@@ -71,6 +72,10 @@ class Randomness:
         """Give the next id that begins with the time."""
         return uuid7_from(int(seconds * 1000), self._stream("uuid7").bits(74))
 
+    def reseed_runs(self, seed: str) -> None:
+        """Draw the ids of runs from another seed from now on."""
+        self._runs = Stream(seed, "run")
+
     def run_id(self, seconds: float) -> uuid.UUID:
         """Give the id of a run that this one brings forth: a child, a successor."""
-        return uuid7_from(int(seconds * 1000), self._stream("run").bits(74))
+        return uuid7_from(int(seconds * 1000), self._runs.bits(74))

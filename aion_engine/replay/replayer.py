@@ -7,12 +7,13 @@ kind and key (ids and names). The first difference is a `NonDeterminismError`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.commands import Command
 from aion.core.errors import HistoryError, NonDeterminismError
-from aion.core.events import Event, Role, WorkflowStarted
+from aion.core.events import Event, PatchMarked, Role, WorkflowReopened, WorkflowStarted
 from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.status import TERMINAL_EVENTS
@@ -66,8 +67,13 @@ def replay(
     left: list[Command] = []
     last_seq = history[-1].seq
     try:
+        marks = deque(r for r in history if isinstance(r.event, WorkflowReopened))
         for arrival, recorded in groups(history):
+            while marks and marks[0].seq < arrival.seq:
+                reopen(instance, marks.popleft())
             left = _replay_group(instance, arrival, recorded, at_end=partial, last_seq=last_seq)
+        for mark in marks:
+            reopen(instance, mark)
         if not partial:
             _check_end(instance, history)
     except BaseException:
@@ -76,6 +82,12 @@ def replay(
     instance.head_seq = instance.context.history_length = last_seq
     instance.context.replaying = False
     return instance, left
+
+
+def reopen(instance: Instance, mark: Recorded) -> None:
+    """Let an instance know that its run was opened again here, if that is what an event says."""
+    if isinstance(mark.event, WorkflowReopened):
+        instance.context.reopened(mark.event.seed)
 
 
 def _replay_group(
@@ -90,6 +102,7 @@ def _replay_group(
         (recorded and _is_terminal(recorded[-1].event)) or open_ended
     ):
         commands.append(instance.terminal)
+    recorded = _without_removed_patches(recorded, commands)
     for command, record in zip(commands, recorded, strict=False):
         compare(command, record)
     if len(recorded) > len(commands):
@@ -98,6 +111,21 @@ def _replay_group(
     if left and not open_ended:
         raise _mismatch(arrival.seq + len(recorded) + 1, "no further command", left[0])
     return left
+
+
+def _without_removed_patches(
+    recorded: list[Recorded], commands: list[Command]
+) -> list[Recorded]:
+    """Leave out the marks of deprecated patches that the code does not name any more."""
+    kept: list[Recorded] = []
+    for record in recorded:
+        event = record.event
+        if isinstance(event, PatchMarked) and event.deprecated:
+            asked = commands[len(kept)].event if len(kept) < len(commands) else None
+            if not isinstance(asked, PatchMarked) or asked.patch_id != event.patch_id:
+                continue
+        kept.append(record)
+    return kept
 
 
 def compare(command: Command, record: Recorded) -> None:

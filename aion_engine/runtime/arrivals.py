@@ -8,7 +8,6 @@ import msgspec
 
 from aion.core.events import ActivityOutcome, Event, TimerFired
 from aion.core.history import decode_event
-from aion.core.status import RunStatus
 from aion.store import mailbox, rows, runs, updates
 from aion.store.outgoing import ANSWERED, TERMINATE, refusals
 from aion.store.rows import Claimed
@@ -33,9 +32,9 @@ def termination(one: Claimed) -> str | None:
 def refuse_late(one: Claimed, writes: TurnWrites) -> None:
     """Drop what reached a run after its close, and tell other runs that their message was not taken.
 
-    A run that goes on in a successor hands such messages to it.
+    A run that goes on in a successor (as new, tried again, reset) hands such messages to it.
     """
-    if one.run.status in _MAY_GO_ON and any(m.kind in _FORWARDED for m in one.messages):
+    if any(m.kind in _FORWARDED for m in one.messages):
         successor = runs.successor(one.run.id)
         if successor is not None:
             writes.messages_out.extend(
@@ -46,7 +45,6 @@ def refuse_late(one: Claimed, writes: TurnWrites) -> None:
     drop_unfolded(one, writes)
 
 
-_MAY_GO_ON = (RunStatus.CONTINUED_AS_NEW, RunStatus.FAILED)  # a failed run may be tried again
 _FORWARDED = (*ANSWERED, TERMINATE)
 
 

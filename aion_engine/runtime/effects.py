@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aion.core import events
@@ -113,12 +113,12 @@ def add_turn(
     owner_id: Any,
     writes: TurnWrites,
     started: events.WorkflowStarted | None = None,
-    unread: tuple[events.SignalReceived, ...] = (),
+    for_successor: Sequence[events.Event] = (),
 ) -> RunUpdate:
     """Add one run's turn to a batch: its events, the rows they mean, and the run's new projection.
 
-    `started` is the run's first event, needed where the turn starts children or a successor; `unread` are
-    the signals that nobody took, which a successor inherits.
+    `started` is the run's first event, needed where the turn starts children or a successor;
+    `for_successor` are the messages that a successor inherits.
     """
     update = RunUpdate(
         id=run.id,
@@ -136,12 +136,12 @@ def add_turn(
         effect = EFFECTS.get(type(recorded.event))
         if effect is not None:
             effect(turn, recorded, recorded.event)
-    _project(turn, gained[-1], update, unread)
+    _project(turn, gained[-1], update, for_successor)
     return update
 
 
 def _project(
-    turn: Turn, last: Recorded, update: RunUpdate, unread: tuple[events.SignalReceived, ...]
+    turn: Turn, last: Recorded, update: RunUpdate, for_successor: Sequence[events.Event]
 ) -> None:
     """A closing event is always the last one of its turn."""
     status = STATUS_AFTER.get(type(last.event))
@@ -152,13 +152,13 @@ def _project(
     update.owner_id = None
     update.result, update.failure = outcome_of(last.event)
     turn.writes.closed.append(update.id)
+    turn.writes.parents_closed.append(update.id)
     successor = lineage.successor_of(turn.run, turn.started, last)
     if successor is None:
-        turn.writes.parents_closed.append(update.id)
         report_to_parent(turn.run, last.event, turn.writes)
         return
     turn.writes.new_runs.append(successor)
-    turn.writes.messages_out.extend(mailbox.message(successor.id, signal) for signal in unread)
+    turn.writes.messages_out.extend(mailbox.message(successor.id, one) for one in for_successor)
 
 
 def timed_out(run: RunRow, gained: list[Recorded], kind: str, at: dt.datetime) -> Recorded:

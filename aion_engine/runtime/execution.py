@@ -146,6 +146,8 @@ def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> 
         _settle(
             running, lambda: activity_outcome.confirm_cancel(running.attempt, worker=worker.name)
         )
+    elif reason == "shutdown":
+        _settle(running, lambda: activities.hand_back(running.attempt, now=clock.now()))
     elif reason == "lost":
         log.info("Activity %s stopped: its lease was lost", running.context.info.activity_id)
     else:

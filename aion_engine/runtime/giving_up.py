@@ -34,12 +34,30 @@ class GivenBack(msgspec.Struct, frozen=True):
 
 
 def give_back(owner_ids: Collection[uuid.UUID], why: str, *, now: dt.datetime) -> GivenBack:
-    """Free the runs of some workers, give their attempts up, and forget them."""
+    """Free the runs of some dead workers, give their attempts up, and forget them."""
     runs = len(workers.give_back_runs(owner_ids, now=now))
     held = activities.owned_by(owner_ids, limit=_MOST)
     attempts = sum(give_up(attempt, why) for attempt in held)
     workers.forget(owner_ids)
     return GivenBack(runs, attempts)
+
+
+def hand_over(owner_id: uuid.UUID, *, now: dt.datetime) -> GivenBack:
+    """Free the runs of a worker that stops, hand its attempts back uncounted, and forget it."""
+    runs = len(workers.give_back_runs([owner_id], now=now))
+    held = activities.owned_by([owner_id], limit=_MOST)
+    attempts = sum(hand_back(attempt, now=now) for attempt in held)
+    workers.forget([owner_id])
+    return GivenBack(runs, attempts)
+
+
+def hand_back(attempt: activities.Attempt, *, now: dt.datetime) -> bool:
+    """Let another worker run an attempt again; False when it has its outcome."""
+    try:
+        activities.hand_back(attempt, now=now)
+    except StaleAttempt:
+        return False
+    return True
 
 
 def give_up(attempt: activities.Attempt, why: str) -> bool:

@@ -26,7 +26,7 @@ from aion.store.workers import WorkerIdentity
 from aion_engine.runtime import stop_watch
 from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
-from aion_engine.runtime.giving_up import give_back, give_up
+from aion_engine.runtime.giving_up import give_up, hand_over
 from aion_engine.runtime.tick import tick
 
 log = logging.getLogger("aion.keeper")
@@ -74,7 +74,7 @@ class Keeper:
         self._stopping.set()
         self._thread.join(timeout=5)
         try:
-            give_back([self.worker.id], "its worker shut down", now=clock.now())
+            hand_over(self.worker.id, now=clock.now())
         except DatabaseError as error:
             log.warning("Leases end by time-out, they could not be given back: %s", error)
 

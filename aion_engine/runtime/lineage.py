@@ -39,6 +39,8 @@ def child_of(
         seed=run_id.hex,
         parent_run_id=str(run.id),
         parent_workflow_id=run.workflow_id,
+        first_run_id=event.run_id,
+        parent_close_policy=event.parent_close_policy,
         root_run_id=(started.root_run_id if started else None) or str(run.id),
         root_workflow_id=(started.root_workflow_id if started else None) or run.workflow_id,
         run_timeout=event.run_timeout,
@@ -49,7 +51,7 @@ def child_of(
         search_attributes=event.search_attributes,
         headers=event.headers,
     )
-    return NewRun(run_id, first, at, parent_close_policy=event.parent_close_policy)
+    return NewRun(run_id, first, at)
 
 
 def successor_of(

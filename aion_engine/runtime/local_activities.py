@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from aion.authoring.activity_definition import Activity
 from aion.authoring.context import ActivityInfo
@@ -46,11 +46,12 @@ from aion.core.events import (
 from aion.core.failures import Failure, failure_from
 from aion.core.retry import RetryPolicy, next_delay
 from aion.operations.clock import clock
-from aion.store import mailbox, owners
+from aion.store import fencing, mailbox, owners
 from aion.store.dialects import atomic
 from aion.store.rows import RunRow
 from aion_engine.replay.activities import LocalActivity
 from aion_engine.runtime.attempts import AttemptContext, call
+from aion_engine.runtime.hygiene import tidy_connections
 
 log = logging.getLogger("aion.activities")
 
@@ -258,7 +259,7 @@ class LocalActivities:
             return
         finally:
             if activity is not None:
-                close_old_connections()
+                tidy_connections()
         self._put_outcome(job, outcome)
 
     def _raised(self, job: Job, error: BaseException) -> None:
@@ -292,6 +293,9 @@ class LocalActivities:
         The job stays known until a turn has folded the message, or it could be submitted a second time.
         """
         with atomic():
+            fencing.belong_to_for_now(
+                self._worker_id
+            )  # if this worker hangs here, the tick ends it
             outcome = self._completed(activity, job)
             owners.check(job.run.id, self._worker_id)
             with self._lock:

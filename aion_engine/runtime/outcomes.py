@@ -7,7 +7,7 @@ from typing import Any, Final
 from aion.core import events
 from aion.core.errors import TimeoutError as AionTimeoutError
 from aion.core.failures import Failure, encode_failure, failure_from
-from aion.store import mailbox
+from aion.store import mailbox, runs
 from aion.store.rows import RunRow
 from aion.store.turns import TurnWrites
 
@@ -36,7 +36,8 @@ def report_to_parent(run: RunRow, event: events.Event, writes: TurnWrites) -> No
     """Post a closed child's outcome to its parent; the parent drops what it no longer waits for."""
     if run.parent_run_id is None:
         return
-    ids = {"workflow_id": run.workflow_id, "run_id": str(run.id)}
+    known_as = runs.id_for_parent(run.id, run.chain_position)
+    ids = {"workflow_id": run.workflow_id, "run_id": str(known_as)}
     outcome: events.ChildOutcome | None = child_outcome(event, ids)
     if outcome is not None:
         writes.messages_out.append(mailbox.message(run.parent_run_id, outcome))

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
+from typing import Final
 
 import psycopg
 from django.db import DatabaseError
@@ -14,7 +15,9 @@ from django.db import DatabaseError
 from aion.store.dialects import alias, connection
 from aion_engine.runtime.polling_bell import LOOPS, Complaints, LocalWaiter, PollingBell
 
-_CHANNEL = "aion_bell"
+_CHANNEL: Final = "aion_bell"
+_RECONNECT: Final = 0.5  # seconds between two attempts to listen
+_IDLE: Final = 10.0  # seconds without a waiter after which the listening connection is closed
 
 
 class PostgresBell(PollingBell):
@@ -72,16 +75,28 @@ class PostgresBell(PollingBell):
             except (psycopg.Error, OSError) as error:
                 self._ready.clear()
                 self._complaints.log(error)
-                time.sleep(0.5)
-            for topic in list(self._waiters):
-                self._ring(topic)
+                time.sleep(_RECONNECT)
+            else:
+                return
 
     def _listen(self) -> None:
+        """Hear rings until nobody has waited for a while; the next waiter begins anew."""
         parameters = connection().copy(alias=alias()).get_connection_params()
         for name in ("cursor_factory", "context", "server_side_binding", "prepare_threshold"):
             parameters.pop(name, None)
         with psycopg.connect(**parameters, autocommit=True) as listener:
             listener.execute(f"LISTEN {_CHANNEL}")
             self._ready.set()
-            for note in listener.notifies():
-                self._ring(note.payload)
+            for topic in list(self._waiters):
+                self._ring(topic)  # rings may have been missed before
+            while not self._ended():
+                for note in listener.notifies(timeout=_IDLE):
+                    self._ring(note.payload)
+
+    def _ended(self) -> bool:
+        with self._lock:
+            if self._waiters:
+                return False
+            self._thread = None
+            self._ready.clear()
+            return True

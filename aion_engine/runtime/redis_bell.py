@@ -24,9 +24,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from aion.conf import settings
+from aion.store.dialects import connection
 from aion_engine.runtime.polling_bell import LOOPS, Complaints, LocalWaiter, PollingBell
 
-_PREFIX: Final = "aion:bell:"
+
+def _prefix() -> str:
+    """Give the channel prefix: one for each database, as Redis' own do not separate channels."""
+    return f"aion:bell:{connection().settings_dict['NAME']}:"
+
+
 _SILENCE: Final = 1.0  # seconds without publishing after a failure
 _RECONNECT: Final = 0.5  # seconds between two attempts to listen
 _ERRORS: Final = (redis.RedisError, OSError)
@@ -44,6 +50,7 @@ class RedisBell(PollingBell):
 
     def _begin(self) -> None:
         self._pid = os.getpid()
+        self._prefix = _prefix()
         # One retry, at once: for a pooled connection that broke while nobody used it.
         self._client = _connect(socket_timeout=1, retry=Retry(NoBackoff(), 1))
         self._silent_until = 0.0
@@ -73,7 +80,7 @@ class RedisBell(PollingBell):
             try:
                 pipeline = self._client.pipeline(transaction=False)
                 for topic in topics:
-                    pipeline.publish(_PREFIX + topic, b"")
+                    pipeline.publish(self._prefix + topic, b"")
                 pipeline.execute()
             except _ERRORS as error:
                 self._complaints.log(error)
@@ -111,7 +118,7 @@ class RedisBell(PollingBell):
 
     def _tell(self, action: Any, topic: str) -> None:
         try:
-            action(_PREFIX + topic)
+            action(self._prefix + topic)
         except _ERRORS as error:
             self._complaints.log(error)
 
@@ -125,19 +132,21 @@ class RedisBell(PollingBell):
                 self._silent_until = time.monotonic() + _SILENCE
                 with self._lock:
                     self._subscription = None
+                    for confirmed in self._confirmed.values():
+                        confirmed.clear()
                 time.sleep(_RECONNECT)
 
     def _listen(self, subscription: Any) -> None:
         with self._lock:
             topics = list(self._waiters) or [LOOPS]
-            subscription.subscribe(*(_PREFIX + topic for topic in topics))
+            subscription.subscribe(*(self._prefix + topic for topic in topics))
             self._subscription = subscription
         for topic in topics:
             self._ring(topic)
         while True:
             message = subscription.get_message(timeout=5)
             if message is not None:
-                self._heard(message["type"], message["channel"].decode().removeprefix(_PREFIX))
+                self._heard(message["type"], message["channel"].decode().removeprefix(self._prefix))
 
     def _heard(self, kind: str, topic: str) -> None:
         if kind == "message":

@@ -32,8 +32,7 @@ from aion.core.events import (
 from aion.core.history import KINDS, Recorded
 from aion.core.pending import PendingWork, effective, pending_work
 from aion.store import claims, histories, lifecycle, mailbox, recovery
-from aion.store.rows import RunRow
-from aion.store.rows import START_TIMER
+from aion.store.rows import START_TIMER, RunRow
 from aion_engine.replay import guards
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import replay
@@ -118,7 +117,7 @@ def repair(run_id: uuid.UUID, *, now: dt.datetime) -> Repaired:
     history = histories.load_one(run_id)
     try:
         instance, wants = _replayed(run_id, run.workflow_type, history)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # what is wrong with its code is for its next turn to say
         level = logging.INFO if isinstance(error, AionError) else logging.WARNING
         log.log(level, "Run %s cannot be replayed: %s", run_id, error)
         return (0, 0, 0)

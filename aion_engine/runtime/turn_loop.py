@@ -39,6 +39,7 @@ from aion_engine.runtime.turns import Batch, Turns
 
 log = logging.getLogger("aion.loop")
 
+_NOT_OURS: Final = 0.02
 _SECOND: Final = dt.timedelta(seconds=1)
 _GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
 _MOST_GRACE: Final = 0.01
@@ -183,7 +184,11 @@ class TurnLoop:
             publish_waiting(now)
             attempt = None
         waits: list[float] = [longest]
-        waits.extend((due - now) / _SECOND for due in (timer, attempt) if due is not None)
+        if attempt is not None:
+            waits.append((attempt - now) / _SECOND)
+        if timer is not None:
+            # A timer that is due and was not claimed is another worker's: do not spin for it.
+            waits.append(max((timer - now) / _SECOND, _NOT_OURS))
         retry = self.local.release_due()
         if retry is not None:
             waits.append(retry)

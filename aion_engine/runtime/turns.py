@@ -34,7 +34,9 @@ from aion.conf import settings
 from aion.core.errors import DefinitionError, NonDeterminismError
 from aion.core.events import (
     ActivityOutcome,
+    Event,
     Role,
+    SignalReceived,
     WorkflowFailed,
     WorkflowStarted,
     WorkflowTerminated,
@@ -52,7 +54,7 @@ from aion.store.turns import TurnWrites
 from aion.store.updates import UpdateAnswer
 from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
-from aion_engine.replay.replayer import replay
+from aion_engine.replay.replayer import reopen, replay
 from aion_engine.replay.watchdog import Watchdog
 from aion_engine.runtime import effects
 from aion_engine.runtime.arrivals import (
@@ -184,13 +186,8 @@ class Turns:
         batch.events = sum(len(new.events) for new in writes.events)
         batch.closed = writes.closed
         batch.answered = [one.run_id for one in writes.updates]
-        batch.posted = bool(
-            writes.messages_out
-            or writes.activities_cancelled
-            or writes.new_runs
-            or writes.outgoing
-            or writes.parents_closed
-        )
+        # This loop takes another batch at once; others need a ring only for runs that may be theirs.
+        batch.posted = bool(writes.messages_out or writes.outgoing or writes.new_runs)
         batch.timers = [timer.fire_at for timer in writes.timers]
         closed = set(writes.closed)
         batch.handovers = [
@@ -212,13 +209,14 @@ class Turns:
             self._leave(work, writes, now)
             return
         refused: list[tuple[str, Failure]] = []
+        passed_on: list[Event] = []
         try:
             with self._watchdog.watch(f"run {run.id} of {run.workflow_type}"):
-                instance, gained = self._fold(work, now, refused)
+                instance, gained = self._fold(work, now, refused, passed_on)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
             return
-        self._keep(work, instance, gained, writes, batch)
+        self._keep(work, instance, gained, passed_on, writes, batch)
         writes.updates.extend(
             UpdateAnswer(run.id, update_id, "refused", None, encode_failure(failure).decode())
             for update_id, failure in refused
@@ -229,6 +227,7 @@ class Turns:
         work: Work,
         instance: Instance,
         gained: list[Recorded],
+        passed_on: list[Event],
         writes: TurnWrites,
         batch: Batch,
     ) -> None:
@@ -240,7 +239,7 @@ class Turns:
             owner_id=self.worker_id if instance.local_activities else None,
             writes=writes,
             started=instance.context.started,
-            unread=tuple(instance.messages.unhandled),
+            for_successor=[*_unread(instance), *passed_on],
         )
         consume(work.claimed, writes)
         _add_attributes(run.id, instance, writes)
@@ -256,7 +255,11 @@ class Turns:
             batch.locals.append((work.claimed, instance))
 
     def _fold(
-        self, work: Work, now: dt.datetime, refused: list[tuple[str, Failure]]
+        self,
+        work: Work,
+        now: dt.datetime,
+        refused: list[tuple[str, Failure]],
+        passed_on: list[Event],
     ) -> tuple[Instance, list[Recorded]]:
         run = work.run
         arrivals, deadline = arrivals_of(work.claimed, work.outcomes), deadline_of(work.claimed)
@@ -267,9 +270,13 @@ class Turns:
             if _nothing_folded(history):
                 work.instance, start = Instance(definition, str(run.id)), history[0]
                 work.instance.head_seq = run.head_seq
+                for mark in history:
+                    reopen(work.instance, mark)
             else:
                 work.instance, _ = replay(definition, str(run.id), history)
-        gained = advance(work.instance, arrivals, at=now, start=start, refused=refused)
+        gained = advance(
+            work.instance, arrivals, at=now, start=start, refused=refused, passed_on=passed_on
+        )
         if deadline and work.instance.terminal is None:
             gained.append(effects.timed_out(run, gained, deadline, now))
         return work.instance, gained
@@ -334,6 +341,14 @@ def _runnable(definition: WorkflowDefinition) -> WorkflowDefinition:
     if definition.problems:
         raise DefinitionError(f"Workflow {definition.name} {'; '.join(definition.problems)}")
     return definition
+
+
+def _unread(instance: Instance) -> list[SignalReceived]:
+    """Give the signals that nobody took. Their senders have been answered."""
+    return [
+        msgspec.structs.replace(signal, sender_run_id="", sender_request_id="")
+        for signal in instance.messages.unhandled
+    ]
 
 
 def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -> None:

@@ -48,6 +48,7 @@ def environment(process_environment: dict[str, str]) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tests.acceptance.settings",
         "PYTHONPATH": str(ROOT),
         "PYTHONFAULTHANDLER": "1",
+        "CELERY_SKIP_CHECKS": "1",  # Django's checks at each start of a worker
         "PYTHONWARNINGS": "ignore",  # Celery warns of the superuser
     }
 

@@ -33,7 +33,9 @@ def _die_with_parent() -> None:
 class Process:
     """One process, its children and its log. It leads a process group, so that nothing is left behind."""
 
-    def __init__(self, name: str, command: list[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, name: str, command: list[str], environment: dict[str, str], log: Path
+    ) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as file:

@@ -10,7 +10,7 @@ AION_ACCEPTANCE_CELERY  JSON: further settings of Celery
 import json
 import os
 
-from config.settings.test import *
+from config.settings.test import *  # noqa: F403
 
 _broker = os.environ.get("AION_ACCEPTANCE_BROKER")
 if _broker:

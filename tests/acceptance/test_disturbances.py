@@ -46,14 +46,18 @@ def test_a_flushed_redis_delays_and_loses_nothing(own_workers: Cluster, server: 
     keys = orders.start_orders(30)
     orders.approve(keys)
     own_workers.celery("first", "-B")
-    eventually(lambda: Effect.objects.filter(key__startswith="once:").exists(), what="some are done")
+    eventually(
+        lambda: Effect.objects.filter(key__startswith="once:").exists(), what="some are done"
+    )
     waiting = ActivityTask.objects.count()
 
     server.flush()
     begin = time.monotonic()
 
     orders.assert_all_went_well(keys, timeout=20)
-    print(f"{waiting} activities waited; all was done {time.monotonic() - begin:.1f} s after the flush")
+    print(
+        f"{waiting} activities waited; all was done {time.monotonic() - begin:.1f} s after the flush"
+    )
     assert orders.open_count() == 0
 
 

@@ -10,7 +10,6 @@ import pytest
 from aion import client
 from aion.models import ActivityTask, Worker
 from tests.acceptance import invariants
-from tests.acceptance.conftest import QUICK
 from tests.acceptance.processes import Cluster
 from tests.acceptance.servers import OwnRedis
 from tests.sample.models import Effect
@@ -50,25 +49,15 @@ def test_a_warm_shutdown_hands_over_within_seconds(workers: Cluster, pool: str) 
 
 
 @pytest.mark.redis
-def test_an_attempt_whose_process_died_is_tried_again_at_once(workers: Cluster) -> None:
-    workers.celery("first", "-B")
-    begin = time.monotonic()
-
-    assert client.execute_workflow(call, "die_once", ["dying"], result_timeout=15) == 2
-
-    assert time.monotonic() - begin < QUICK["LEASE"] + 3
-    assert Worker.objects.count() == 1
-
-
-@pytest.mark.redis
 def test_a_worker_that_slept_past_its_lease_does_no_harm(workers: Cluster) -> None:
     first = workers.celery("first", pool="threads")
     handles = [client.start_workflow(call, "sleep_through", ["slept", 1.0])]
     order = client.start_workflow(Order, "slept", id="order-slept")
     seen("try:slept:1")
+    second = workers.celery("second", "-B", ready=False)
     seen("once:slept")
     first.send(signal.SIGSTOP)
-    second = workers.celery("second", "-B")
+    second.wait_for(" ready.")
     begin = time.monotonic()
     order.signal(Order.approve, "bob")
 
@@ -90,15 +79,18 @@ def test_a_worker_that_slept_past_its_lease_does_no_harm(workers: Cluster) -> No
 
 
 def test_a_task_queue_is_a_celery_queue(own_workers: Cluster, server: OwnRedis) -> None:
-    loop = own_workers.celery("loop", "-B")
-    handle = client.start_workflow(call, "work_elsewhere", ["routed"])
-    eventually(lambda: ActivityTask.objects.count() == 1, what="it was asked for")
-    time.sleep(0.5)
-    assert effects("elsewhere:") == 0, "nobody consumes that queue yet"
+    own_workers.configure(TASK_ROUTES={"sample.add": {"queue": "elsewhere"}})
+    loop = own_workers.celery("loop", "-B", ready=False)
+    routed = client.start_workflow(call, "work_elsewhere", ["routed"])
+    task = client.start_workflow(call, "add", [2, 3])  # goes where the project routes that task
+    loop.wait_for(" ready.")
+    eventually(lambda: ActivityTask.objects.count() == 2, what="both were asked for")
+    assert effects("elsewhere:") + effects("task:") == 0, "nobody consumes that queue yet"
 
     other = own_workers.celery("other", "-Q", "elsewhere", pool="solo")
 
-    assert handle.result(10) == "routed"
+    assert routed.result(10) == "routed"
+    assert task.result(10) == 5
     assert effects(f"elsewhere:routed:{other.pid}") == 1
     assert "turn loop runs" in loop.output
     assert "turn loop runs" not in other.output

@@ -41,7 +41,9 @@ def test_orders_survive_killed_celery_workers(workers: Cluster) -> None:
     )
 
     orders.assert_all_went_well(keys, timeout=60 + count / 4)
-    print(f"{count} orders, {kills} kills: {time.monotonic() - begin:.1f} s, {orders.repeated()} repeats")
+    print(
+        f"{count} orders, {kills} kills: {time.monotonic() - begin:.1f} s, {orders.repeated()} repeats"
+    )
 
 
 @pytest.mark.timeout(300)

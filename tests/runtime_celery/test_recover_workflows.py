@@ -82,9 +82,7 @@ def run_to_the_end(engine: Engine, clock: StandingClock, name: str) -> WorkflowH
     return handle
 
 
-def test_healthy_tables_are_left_alone(
-    engine: Engine, clock: StandingClock, journey: None
-) -> None:
+def test_healthy_tables_are_left_alone(engine: Engine, clock: StandingClock, journey: None) -> None:
     run_to_the_end(engine, clock, "main")
     run_to_the_end(engine, clock, "fail")
     engine.start("listen")
@@ -246,9 +244,7 @@ def test_due_activities_are_published_whenever_that_was_last_done(
     assert_settled()
 
 
-def test_what_is_overdue_is_fired(
-    engine: Engine, clock: StandingClock, script: Register
-) -> None:
+def test_what_is_overdue_is_fired(engine: Engine, clock: StandingClock, script: Register) -> None:
     limited = kit.act.with_options(schedule_to_close_timeout=dt.timedelta(seconds=10))
 
     @script
@@ -275,5 +271,3 @@ def test_a_history_with_a_gap_is_named_and_left_alone(
     printed = capsys.readouterr()
     assert str(handle.run_id) in printed.err
     assert "projections repaired" in printed.out
-
-

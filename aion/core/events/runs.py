@@ -34,6 +34,8 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     parent_workflow_id: str | None = None
     root_run_id: str | None = None
     root_workflow_id: str | None = None
+    first_run_id: str = ""  # of the chain of a child: the id that its parent knows
+    parent_close_policy: str = ""
     continued_from_run_id: str | None = None
     run_timeout: dt.timedelta | None = None
     execution_timeout: dt.timedelta | None = None
@@ -98,10 +100,15 @@ class WorkflowTimedOut(Event, frozen=True, kw_only=True):
 
 
 class WorkflowReopened(Event, frozen=True, kw_only=True):
-    """A closed run was opened again. Replay leaves out the events behind `keep_until` up to this one."""
+    """A closed run was opened again, or a reset run goes on behind what was copied.
+
+    Replay leaves out the events behind `keep_until` up to this one. The ids of runs that this one brings
+    forth from here on come from `seed`: those of what was undone are in use.
+    """
 
     reason: str = ""
     keep_until: int = 0
+    seed: str = ""
 
 
 class WorkflowPaused(Event, frozen=True, kw_only=True):

@@ -20,7 +20,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
-        parser.add_argument("--dry-run", action="store_true", help="report only, and change nothing")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="report only, and change nothing"
+        )
         parser.add_argument("--json", action="store_true", help="write the report as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,93 @@
+"""What a run waits for that goes on from a part of its history: asked for again, or answered.
+
+Activities are asked for again; one whose cancel was asked for counts as cancelled. Timers keep their times.
+Children that have ended meanwhile are answered for; those that are open report by themselves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from aion.core.events import (
+    ActivityCancelled,
+    ActivityCancelRequested,
+    ChildOutcome,
+    ChildWorkflowCancelled,
+    ChildWorkflowCompleted,
+    ChildWorkflowFailed,
+    ChildWorkflowStarted,
+    ChildWorkflowTerminated,
+    ChildWorkflowTimedOut,
+    Event,
+)
+from aion.core.failures import Failure, decode_failure
+from aion.core.history import Recorded
+from aion.core.pending import PendingWork, pending_work
+from aion.core.shown import shown_of
+from aion.core.status import RunStatus
+from aion.store import lifecycle, mailbox, runs
+
+
+def rearm(
+    run_id: uuid.UUID, kept: Sequence[Recorded], *, task_queue: str, now: dt.datetime
+) -> PendingWork:
+    """Write the rows and messages that a history leads to, and what is shown of it; gives what it waits for.
+
+    For holders of the run's lock.
+    """
+    work = pending_work(kept)
+    answers: list[Event] = [
+        ActivityCancelled(activity_id=activity_id)
+        for activity_id in _cancelled(kept)
+        if work.activities.pop(activity_id, None) is not None
+    ]
+    for child in work.children.values():
+        last = last_run(child)
+        if last is None or not last.status.is_open:
+            answers.append(_outcome(child, last))
+    lifecycle.arm(run_id, work, task_queue=task_queue, now=now)
+    lifecycle.show(run_id, *shown_of(kept))
+    mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
+    mailbox.post([mailbox.message(run_id, answer) for answer in answers], now=now)
+    return work
+
+
+def _cancelled(history: Iterable[Recorded]) -> list[str]:
+    return [
+        recorded.event.activity_id
+        for recorded in history
+        if isinstance(recorded.event, ActivityCancelRequested)
+    ]
+
+
+def last_run(child: ChildWorkflowStarted) -> runs.RunSummary | None:
+    """Find the last run of a child's chain; None when there is none any more."""
+    found = runs.get(uuid.UUID(child.run_id))
+    while found is not None and (successor := runs.successor(found.id)) is not None:
+        found = successor
+    return found
+
+
+def _outcome(child: ChildWorkflowStarted, last: runs.RunSummary | None) -> ChildOutcome:
+    """Say again to the parent how a child ended."""
+    ids = {"workflow_id": child.workflow_id, "run_id": child.run_id}
+    failure = Failure(type="TerminatedError", message="its run is gone")
+    if last is not None and last.failure is not None:
+        failure = decode_failure(last.failure.encode())
+    match last and last.status:
+        case RunStatus.COMPLETED:
+            assert last is not None  # noqa: S101  # it has a status
+            result = msgspec.Raw((last.result or "null").encode())
+            return ChildWorkflowCompleted(result=result, **ids)
+        case RunStatus.FAILED:
+            return ChildWorkflowFailed(failure=failure, **ids)
+        case RunStatus.CANCELLED:
+            return ChildWorkflowCancelled(reason=failure.message, **ids)
+        case RunStatus.TIMED_OUT:
+            return ChildWorkflowTimedOut(**ids)
+        case _:
+            return ChildWorkflowTerminated(reason=failure.message, **ids)

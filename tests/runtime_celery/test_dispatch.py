@@ -1,0 +1,142 @@
+"""Publishing never holds anybody up, loses nothing while the broker is away, and repeats little."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kombu.exceptions import OperationalError
+
+from aion.core.ids import uuid7
+from aion.core.ports import Handover
+from aion_engine.runtime import backlog, dispatch
+from aion_engine.runtime.backlog import Backlog
+from aion_engine.runtime.dispatch import CeleryDispatcher
+from config.celery import app
+from tests.support.waiting import eventually
+
+
+def handover(queue: str = "q", *, doubtful: bool = False) -> Handover:
+    return Handover(uuid7(), 1, queue, "kit.act", doubtful)
+
+
+class Broker:
+    """Takes what is sent; may be away, may refuse one message, may be slow."""
+
+    def __init__(self) -> None:
+        self.sent: list[Handover] = []
+        self.away = False
+        self.refused: Handover | None = None
+        self.slow = threading.Event()
+        self.slow.set()
+        self.tries = 0
+
+    def send(self, each: Handover, producer: Any) -> None:
+        self.tries += 1
+        self.slow.wait(10)
+        if self.away:
+            raise OperationalError("nobody there")
+        if each is self.refused:
+            raise KeyError("no such task")
+        self.sent.append(each)
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Broker]:
+    made = Broker()
+    monkeypatch.setattr(dispatch, "send", made.send)
+    monkeypatch.setattr(dispatch, "_FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(dispatch, "_LAST_PAUSE", 0.02)
+    yield made
+    made.slow.set()
+
+
+def test_all_are_sent_in_order(broker: Broker) -> None:
+    many = [handover() for _ in range(20)]
+
+    CeleryDispatcher().publish(many)
+
+    eventually(lambda: broker.sent == many)
+
+
+def test_publishing_returns_at_once_and_sends_each_attempt_once(broker: Broker) -> None:
+    dispatcher = CeleryDispatcher()
+    first, second = handover(), handover()
+    broker.slow.clear()
+
+    dispatcher.publish([first, second])
+    dispatcher.publish([second, first])
+    broker.slow.set()
+
+    eventually(lambda: not dispatcher._queue)
+    assert broker.sent == [first, second]
+    dispatcher.publish([first])
+    eventually(lambda: broker.sent == [first, second, first], what="it is sent again later")
+
+
+def test_what_cannot_be_sent_now_waits_for_the_broker(broker: Broker) -> None:
+    dispatcher = CeleryDispatcher()
+    broker.away = True
+    many = [handover() for _ in range(3)]
+
+    dispatcher.publish(many)
+    eventually(lambda: broker.tries > 3)
+    broker.away = False
+
+    eventually(lambda: broker.sent == many)
+
+
+def test_a_message_that_can_never_be_sent_does_not_stop_the_others(broker: Broker) -> None:
+    bad, good = handover(), handover()
+    broker.refused = bad
+
+    CeleryDispatcher().publish([bad, good])
+
+    eventually(lambda: broker.sent == [good])
+
+
+def test_of_doubtful_attempts_as_many_are_sent_as_the_broker_lacks(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backlog.publishing, "published_counts", lambda: [("q", "kit.act", 5)])
+    monkeypatch.setattr(backlog, "message_count", lambda connection, queue: 3)
+    certain = handover()
+    dispatcher = CeleryDispatcher()
+
+    dispatcher.publish([handover(doubtful=True) for _ in range(4)] + [certain])
+
+    eventually(lambda: not dispatcher._queue)
+    assert len(broker.sent) == 3
+    assert broker.sent[-1] is certain
+
+
+def test_a_look_into_the_broker_counts_messages_and_knows_no_queue_that_is_not_there() -> None:
+    queue = f"counted-{uuid7()}"
+    with app.connection_for_write() as connection:
+        assert backlog.message_count(connection, queue) == 0
+        bound = connection.SimpleQueue(queue)
+        for _ in range(3):
+            bound.put({})
+        assert backlog.message_count(connection, queue) == 3
+        bound.clear()
+        bound.close()
+
+
+def test_activities_are_looked_for_where_celery_routes_them(settings: Any) -> None:
+    from tests.sample import activities
+
+    assert backlog.queue_of("default", "kit.act") == app.conf.task_default_queue
+    assert backlog.queue_of("fast", "kit.act") == "fast"
+    assert backlog.queue_of("fast", activities.add.name) == app.conf.task_default_queue
+
+
+def test_a_look_holds_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    monkeypatch.setattr(backlog.publishing, "published_counts", lambda: [("q", "kit.act", 1)])
+    monkeypatch.setattr(backlog, "message_count", lambda _, queue: looks.append(queue) or 0)
+    look = Backlog()
+
+    assert [look.lacks("q", "kit.act", None) for _ in range(3)] == [True, False, False]
+    assert looks == ["q"]
