@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from aion.authoring.context import require_workflow
+from aion.authoring.context import ContinueAsNew, require_workflow
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -130,7 +130,7 @@ class Saga:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if error is None or isinstance(error, GeneratorExit):
+        if error is None or isinstance(error, (GeneratorExit, ContinueAsNew)):
             return
         for failed in await self.compensate():
             error.add_note(f"An undo failed as well: {type(failed).__name__}: {failed}")

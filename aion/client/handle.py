@@ -10,6 +10,7 @@ from aion.authoring.registry import registry
 from aion.client.calls import message, twin, waiting_twin
 from aion.client.lifecycle import RunLifecycle
 from aion.client.updates import UpdateHandle
+from aion.core.errors import InvalidArgument
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
 from aion.core.payloads import decode
@@ -102,7 +103,7 @@ class WorkflowHandle(RunLifecycle):
         wait_for: str = "accepted",
         timeout: float | None = None,
     ) -> UpdateHandle:
-        """Send an update and wait until it is `accepted` or `completed`; None does not wait.
+        """Send an update and wait until it is `accepted` or `completed`; "" does not wait.
 
         The same `id` again attaches to the first. Waiting works outside of transactions only: the workflow
         sees the update when the caller's transaction has committed.
@@ -113,6 +114,9 @@ class WorkflowHandle(RunLifecycle):
             UpdateRefused: the validator refused it.
             ResultTimeout: it was not accepted in time; it goes on.
         """
+        if wait_for not in ("", "accepted", "completed"):
+            text = f"wait_for must be one of accepted, completed and '', not {wait_for!r}"
+            raise InvalidArgument(text, field="wait_for")
         handler = name if callable(name) else None
         name, data = message("update", name, args, kwargs)
         update_id = id or str(uuid7())

@@ -12,7 +12,11 @@ from aion.core.events import (
     ActivityScheduled,
     ChildOutcome,
     ChildWorkflowStarted,
+    ExternalCancelRequested,
+    ExternalRequestDelivered,
+    ExternalRequestFailed,
     Role,
+    SignalSent,
     TimerCancelled,
     TimerFired,
     TimerStarted,
@@ -22,11 +26,12 @@ from aion.core.history import Recorded
 
 
 class PendingWork(msgspec.Struct):
-    """What was asked for and has no outcome: activities, timers and children, by their ids."""
+    """What was asked for and has no outcome: activities, timers, children and messages, by their ids."""
 
     activities: dict[str, ActivityScheduled] = {}
     timers: dict[str, TimerStarted] = {}
     children: dict[str, ChildWorkflowStarted] = {}
+    requests: set[str] = set()
 
 
 def pending_work(history: Iterable[Recorded]) -> PendingWork:
@@ -46,6 +51,10 @@ def pending_work(history: Iterable[Recorded]) -> PendingWork:
                 work.children[event.run_id] = event
             case ChildOutcome() as event:
                 work.children.pop(event.run_id, None)
+            case SignalSent() | ExternalCancelRequested() as event:
+                work.requests.add(event.request_id)
+            case ExternalRequestDelivered() | ExternalRequestFailed() as event:
+                work.requests.discard(event.request_id)
     return work
 
 
@@ -71,12 +80,13 @@ def last_group(history: Sequence[Recorded]) -> int:
 
 
 def group_ends(history: Sequence[Recorded]) -> list[int]:
-    """List the seqs up to which a history may be cut: each is the end of a whole group."""
+    """List the seqs up to which a history may be cut: each is the end of a whole group.
+
+    Notes belong to the arrival that they stand before.
+    """
     ends: list[int] = []
     for before, after in pairwise(history):
-        starts_group = after.event.role is Role.ARRIVAL or (
-            after.event.role is Role.NOTE and before.event.role is not Role.NOTE
-        )
-        if starts_group:
+        starts_group = after.event.role in (Role.ARRIVAL, Role.NOTE)
+        if starts_group and before.event.role is not Role.NOTE:
             ends.append(before.seq)
     return ends

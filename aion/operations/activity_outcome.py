@@ -21,7 +21,7 @@ from aion.core.retry import RetryPolicy, next_delay
 from aion.operations import bell
 from aion.operations.clock import clock
 from aion.store import activities
-from aion.store.activities import Attempt
+from aion.store.attempts import Attempt
 
 FINAL_TIMEOUTS = ("schedule_to_close", "schedule_to_start")
 

@@ -13,7 +13,7 @@ from aion.operations import activity_outcome
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.store import activities
-from aion.store.activities import Attempt
+from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
 
 _SALT = "aion.activity"

@@ -26,20 +26,25 @@ from aion.core.events import (
 )
 from aion.core.failures import Failure, decode_failure
 from aion.core.history import Recorded
-from aion.core.pending import PendingWork, pending_work
+from aion.core.pending import pending_work
 from aion.core.shown import shown_of
 from aion.core.status import RunStatus
 from aion.store import lifecycle, mailbox, runs
 
 
 def rearm(
-    run_id: uuid.UUID, kept: Sequence[Recorded], *, task_queue: str, now: dt.datetime
-) -> PendingWork:
-    """Write the rows and messages that a history leads to, and what is shown of it; gives what it waits for.
+    run_id: uuid.UUID,
+    kept: Sequence[Recorded],
+    *,
+    besides: Iterable[Event] = (),
+    task_queue: str,
+    now: dt.datetime,
+) -> None:
+    """Write the rows and messages that a history leads to, and what is shown of it.
 
-    For holders of the run's lock.
+    `besides` are arrivals that are on their way. For holders of the run's lock.
     """
-    work = pending_work(kept)
+    work = pending_work([*kept, *(Recorded(0, now, event) for event in besides)])
     answers: list[Event] = [
         ActivityCancelled(activity_id=activity_id)
         for activity_id in _cancelled(kept)
@@ -53,7 +58,6 @@ def rearm(
     lifecycle.show(run_id, *shown_of(kept))
     mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
     mailbox.post([mailbox.message(run_id, answer) for answer in answers], now=now)
-    return work
 
 
 def _cancelled(history: Iterable[Recorded]) -> list[str]:

@@ -1,9 +1,12 @@
-"""Reopen a run: the same run goes on from before its failure.
+"""Reopen a run: the same run goes on from before its end.
 
-The last arrival of the history is undone: what the code did because of it, and the close. If it was a bad
-outcome (a failed activity), the work is asked for again. If it was anything else (a result, a signal, a
-timer), it happened, so it comes again as it was, and the code may take it better this time. What succeeded
-before is not repeated.
+Where the run was ended from outside (terminated, timed out), nothing is undone but the end. Where it was
+cancelled, the request and all that came of it are undone. Where it failed, the last arrival of the history
+is: what the code did because of it, and the close.
+
+An undone arrival that was a bad outcome (a failed activity) means that the work is asked for again. One that
+was anything else (a result, a signal, a timer) happened, so it comes again as it was, and the code may take it
+better this time. What succeeded before is not repeated.
 """
 
 from __future__ import annotations
@@ -12,17 +15,21 @@ import uuid
 
 from aion.core.errors import RunNotFound, WrongState
 from aion.core.events import (
-    ActivityCancelled,
-    ActivityFailed,
-    ActivityTimedOut,
+    ActivityCompleted,
     CancelRequested,
+    ChildOutcome,
     Event,
+    ExternalRequestDelivered,
+    ExternalRequestFailed,
+    Role,
+    SignalReceived,
+    TimerFired,
+    UpdateAccepted,
     WorkflowReopened,
-    WorkflowStarted,
 )
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
-from aion.core.pending import effective, last_group
+from aion.core.pending import PendingWork, effective, last_group, pending_work
 from aion.core.status import RunStatus
 from aion.operations import bell
 from aion.operations.checking import check_text
@@ -39,7 +46,6 @@ REOPENABLE = (
     RunStatus.TIMED_OUT,
     RunStatus.TERMINATED,
 )
-_AGAIN = (ActivityFailed, ActivityTimedOut, ActivityCancelled, CancelRequested)
 
 
 def reopen(
@@ -70,18 +76,46 @@ def reopen(
 def _undo(run: RunRow, reason: str) -> None:
     now = clock.now()
     history = effective(histories.load_one(run.id))
-    cut = last_group(history)
-    undone = next((r.event for r in history[cut:] if r.event.role.value == "arrival"), None)
-    kept = history[:cut]
-    if isinstance(undone, WorkflowStarted):
-        kept, undone = history[:1], None
+    cut = _cut(history, RunStatus(run.status))
+    kept, undone = history[:cut], history[cut:]
     mark = WorkflowReopened(reason=reason, keep_until=kept[-1].seq, seed=uuid7().hex)
     histories.append(run.id, [Recorded(run.head_seq + 1, now, mark)], expected_seq=run.head_seq)
-    rearm(run.id, kept, task_queue=run.task_queue, now=now)
-    if undone is not None and _happened(undone):
-        mailbox.post([mailbox.message(run.id, undone)], now=now)
+    again = _again(kept, undone)
+    rearm(run.id, kept, besides=again, task_queue=run.task_queue, now=now)
+    mailbox.post([mailbox.message(run.id, event) for event in again], now=now)
 
 
-def _happened(event: Event) -> bool:
-    """Tell whether an undone arrival is a fact that comes again, and not work to be done again."""
-    return not isinstance(event, _AGAIN)
+def _cut(history: list[Recorded], status: RunStatus) -> int:
+    """Say how many events are kept."""
+    if status in (RunStatus.TERMINATED, RunStatus.TIMED_OUT):
+        return len(history) - 1
+    last = last_group(history)
+    if status is RunStatus.CANCELLED:
+        asked = [i for i, r in enumerate(history) if isinstance(r.event, CancelRequested)]
+        last = last_group(history[: asked[0] + 1]) if asked else last
+    return max(last, 1)  # the start is never undone: the code begins anew
+
+
+def _again(kept: list[Recorded], undone: list[Recorded]) -> list[Event]:
+    """Choose the undone arrivals that are facts, and mean something to what is kept."""
+    work = pending_work(kept)
+    arrivals = [r.event for r in undone if r.event.role is Role.ARRIVAL]
+    if len(arrivals) == 1 and isinstance(arrivals[0], ActivityCompleted) and arrivals[0].local:
+        return arrivals  # that the code waits for it, only its outcome says
+    return [event for event in arrivals if _comes_again(event, work)]
+
+
+def _comes_again(event: Event, work: PendingWork) -> bool:
+    match event:
+        case SignalReceived() | UpdateAccepted():
+            return True
+        case ActivityCompleted():
+            return event.activity_id in work.activities
+        case ChildOutcome():
+            return event.run_id in work.children
+        case TimerFired():
+            return event.timer_id in work.timers
+        case ExternalRequestDelivered() | ExternalRequestFailed():
+            return event.request_id in work.requests
+        case _:
+            return False

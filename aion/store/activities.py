@@ -20,11 +20,10 @@ from typing import Any
 
 import msgspec
 
-from aion.core.errors import StaleAttempt
-from aion.core.events import ActivityOutcome, ActivityScheduled, ActivityStarted
+from aion.core.events import ActivityOutcome, ActivityStarted
 from aion.core.failures import Failure, encode_failure
-from aion.core.history import decode_event
 from aion.store import deadlines, mailbox, sessions
+from aion.store.attempts import FIELDS, Attempt, fence_of, read_attempt, read_order, stale
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
 
@@ -48,28 +47,11 @@ COLUMNS = {
 }
 
 
-class Attempt(msgspec.Struct):
-    """A claimed attempt, with all that is needed to run it."""
-
-    id: uuid.UUID
-    run_id: uuid.UUID
-    order: ActivityScheduled
-    attempt: int
-    scheduled_at: dt.datetime
-    started_at: dt.datetime
-    owner_id: uuid.UUID | None
-    heartbeat_details: str
-    workflow_id: str
-    workflow_type: str
-    task_queue: str
-    last_failure: str | None = None
-
-
 def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime) -> None:
     """Insert new activities, in one statement. They count as published: the caller hands them over."""
     rows = []
     for order in orders:
-        spec = _read_order(order.order)
+        spec = read_order(order.order)
         timeout_at, kind = deadlines.while_scheduled(spec, now, now)
         rows.append(
             (
@@ -95,46 +77,16 @@ def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime
         dialect().insert(cursor, "aion_activitytask", COLUMNS, rows)
 
 
-def _read_order(text: str) -> ActivityScheduled:
-    event = decode_event("ActivityScheduled", text)
-    assert isinstance(event, ActivityScheduled)  # noqa: S101  # the kind names the class
-    return event
-
-
-_FIELDS = (
-    'a.id, a.run_id, a."order", a.attempt, a.scheduled_at, a.started_at, a.owner_id, '
-    "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure"
-)
-
-
-def _attempt(row: tuple[Any, ...]) -> Attempt:
-    sql = dialect()
-    return Attempt(
-        id=sql.read_uuid(row[0]),
-        run_id=sql.read_uuid(row[1]),
-        order=_read_order(row[2]),
-        attempt=row[3],
-        scheduled_at=sql.read_time(row[4]),
-        started_at=sql.read_time(row[5] or row[4]),
-        owner_id=None if row[6] is None else sql.read_uuid(row[6]),
-        heartbeat_details=row[7],
-        workflow_id=row[8],
-        workflow_type=row[9],
-        task_queue=row[10],
-        last_failure=row[11],
-    )
-
-
 def find(task_id: uuid.UUID) -> Attempt | None:
     """Read an activity row; None when it has its outcome."""
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT {_FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
+            f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
             "WHERE a.id = %s",
             [dialect().uuid(task_id)],
         )
         row = cursor.fetchone()
-    return _attempt(row) if row else None
+    return read_attempt(row) if row else None
 
 
 def claim_attempt(
@@ -202,31 +154,12 @@ def finish(attempt: Attempt, outcome: ActivityOutcome, *, worker: str, now: dt.d
         mailbox.post(messages, now=now)
 
 
-def _fence(attempt: Attempt) -> tuple[str, list[Any]]:
-    """Give the condition that an attempt still owns its row."""
-    sql = dialect()
-    parameters = [sql.uuid(attempt.id), attempt.attempt]
-    if attempt.owner_id is None:
-        return "id = %s AND attempt = %s AND owner_id IS NULL", parameters
-    return "id = %s AND attempt = %s AND owner_id = %s", [*parameters, sql.uuid(attempt.owner_id)]
-
-
 def _delete(attempt: Attempt) -> None:
-    fence, parameters = _fence(attempt)
+    fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(f"DELETE FROM aion_activitytask WHERE {fence}", parameters)
         if cursor.rowcount != 1:
-            raise _stale(attempt)
-
-
-def _stale(attempt: Attempt) -> StaleAttempt:
-    return StaleAttempt(
-        f"Attempt {attempt.attempt} of activity {attempt.order.activity_id} of run "
-        f"{attempt.run_id} is no longer the current one; its outcome is dropped",
-        run_id=attempt.run_id,
-        activity_id=attempt.order.activity_id,
-        attempt=attempt.attempt,
-    )
+            raise stale(attempt)
 
 
 def lock(attempt: Attempt) -> bool:
@@ -243,6 +176,12 @@ def lock(attempt: Attempt) -> bool:
         return cursor.fetchone() is not None
 
 
+_STAYS_PAUSED = (
+    "paused OR EXISTS (SELECT 1 FROM aion_run r WHERE r.id = run_id AND r.status = 'paused')"
+)
+"""An attempt that was running when its run was paused ran on; the next one waits."""
+
+
 def reschedule(
     attempt: Attempt, failure: Failure, *, next_attempt_at: dt.datetime, now: dt.datetime
 ) -> None:
@@ -255,13 +194,13 @@ def reschedule(
         attempt.order, attempt.scheduled_at, next_attempt_at
     )
     sql = dialect()
-    fence, parameters = _fence(attempt)
+    fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET state = 'scheduled', attempt = attempt + 1, owner_id = NULL, "
             "pid = NULL, started_at = NULL, published_at = NULL, next_attempt_at = %s, "
-            "timeout_at = %s, timeout_kind = %s, last_failure = %s "
-            f"WHERE {fence}",
+            "timeout_at = %s, timeout_kind = %s, last_failure = %s, "
+            f"paused = {_STAYS_PAUSED} WHERE {fence}",
             [
                 sql.time(next_attempt_at),
                 sql.time(timeout_at),
@@ -271,7 +210,7 @@ def reschedule(
             ],
         )
         if cursor.rowcount != 1:
-            raise _stale(attempt)
+            raise stale(attempt)
 
 
 def hand_back(attempt: Attempt, *, now: dt.datetime) -> None:
@@ -282,21 +221,21 @@ def hand_back(attempt: Attempt, *, now: dt.datetime) -> None:
     """
     timeout_at, kind = deadlines.while_scheduled(attempt.order, attempt.scheduled_at, now)
     sql = dialect()
-    fence, parameters = _fence(attempt)
+    fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET state = 'scheduled', owner_id = NULL, pid = NULL, "
             "started_at = NULL, published_at = NULL, next_attempt_at = %s, timeout_at = %s, "
-            f"timeout_kind = %s WHERE {fence}",
+            f"timeout_kind = %s, paused = {_STAYS_PAUSED} WHERE {fence}",
             [sql.time(now), sql.time(timeout_at), kind, *parameters],
         )
         if cursor.rowcount != 1:
-            raise _stale(attempt)
+            raise stale(attempt)
 
 
 def open_for_completion(attempt: Attempt) -> bool:
     """Leave an attempt open for its token: no worker owns it from now on."""
-    fence, parameters = _fence(attempt)
+    fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET state = 'external', owner_id = NULL, pid = NULL "
@@ -312,7 +251,7 @@ def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None
         attempt.order, attempt.scheduled_at, attempt.started_at, now
     )
     sql = dialect()
-    fence, parameters = _fence(attempt)
+    fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET heartbeat_at = %s, heartbeat_details = %s, timeout_at = %s, "
@@ -366,12 +305,12 @@ def overdue(*, now: dt.datetime, limit: int) -> list[tuple[Attempt, str]]:
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT {_FIELDS}, a.timeout_kind FROM aion_activitytask a "
+            f"SELECT {FIELDS}, a.timeout_kind FROM aion_activitytask a "
             "JOIN aion_run r ON r.id = a.run_id "
             "WHERE a.timeout_at <= %s ORDER BY a.timeout_at LIMIT %s",
             [sql.time(now), limit],
         )
-        return [(_attempt(row[:-1]), row[-1]) for row in cursor.fetchall()]
+        return [(read_attempt(row[:-1]), row[-1]) for row in cursor.fetchall()]
 
 
 def owned_by(owner_ids: Iterable[uuid.UUID], *, limit: int) -> list[Attempt]:
@@ -379,11 +318,11 @@ def owned_by(owner_ids: Iterable[uuid.UUID], *, limit: int) -> list[Attempt]:
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT {_FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
+            f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
             f"WHERE {sql.among('a.owner_id', 'uuid')} LIMIT %s",
             [sql.many(owner_ids), limit],
         )
-        return [_attempt(row) for row in cursor.fetchall()]
+        return [read_attempt(row) for row in cursor.fetchall()]
 
 
 def is_cancel_requested(task_id: uuid.UUID) -> bool:

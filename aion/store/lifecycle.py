@@ -18,7 +18,7 @@ from aion.core.status import RunStatus
 from aion.store import mailbox
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
-from aion.store.rows import ATTRIBUTE_COLUMNS, TIMER_COLUMNS, ActivityOrder
+from aion.store.rows import ATTRIBUTE_COLUMNS, START_TIMER, TIMER_COLUMNS, ActivityOrder
 
 
 def pause(run_id: uuid.UUID) -> None:
@@ -27,9 +27,19 @@ def pause(run_id: uuid.UUID) -> None:
 
 
 def resume(run_id: uuid.UUID, *, now: dt.datetime) -> None:
-    """Put a run and what waited for it back into the queues."""
+    """Put a run and what waited for it back into the queues. A start that is still to come is awaited."""
     _set_paused(run_id, RunStatus.RUNNING, paused=False)
-    mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
+    if not _is_to_start(run_id):
+        mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
+
+
+def _is_to_start(run_id: uuid.UUID) -> bool:
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM aion_timer WHERE run_id = %s AND timer_id = %s",
+            [dialect().uuid(run_id), START_TIMER],
+        )
+        return cursor.fetchone() is not None
 
 
 def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:

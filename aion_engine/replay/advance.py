@@ -49,13 +49,7 @@ def advance(
         at = max(at, instance.now)
     for arrival in arrivals:
         event = _admitted(instance, arrival, refused)
-        if instance.goes_on and isinstance(event, PASSED_ON):
-            if passed_on is not None:
-                passed_on.append(event)
-            continue
-        if event is None or not instance.expects(event):
-            continue
-        if instance.terminal is not None and not isinstance(event, FOLDED_AFTER_CLOSE):
+        if event is None or not _is_folded(instance, event, passed_on):
             continue
         seq += 1
         recorded = Recorded(seq, at, event)
@@ -91,3 +85,14 @@ def _admitted(
     if refused is not None:
         refused.append((arrival.update_id, failure))
     return None
+
+
+def _is_folded(instance: Instance, event: Event, passed_on: list[Event] | None) -> bool:
+    """Tell whether an arrival becomes history here; it may be unwanted, or the successor's."""
+    if instance.goes_on and isinstance(event, PASSED_ON):
+        if passed_on is not None:
+            passed_on.append(event)
+        return False
+    if instance.terminal is not None and not isinstance(event, FOLDED_AFTER_CLOSE):
+        return False
+    return instance.expects(event)

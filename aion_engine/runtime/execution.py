@@ -38,7 +38,7 @@ from aion.operations import activity_outcome
 from aion.operations.clock import clock
 from aion.operations.complete_activity import make_token
 from aion.store import activities, fencing
-from aion.store.activities import Attempt
+from aion.store.attempts import Attempt
 from aion.store.dialects import atomic, connection
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime.attempts import AttemptContext, call

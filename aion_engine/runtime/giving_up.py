@@ -17,6 +17,7 @@ from aion.core.errors import StaleAttempt
 from aion.core.failures import Failure
 from aion.operations import activity_outcome
 from aion.store import activities, workers
+from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
 
 log = logging.getLogger("aion.activities")
@@ -51,7 +52,7 @@ def hand_over(owner_id: uuid.UUID, *, now: dt.datetime) -> GivenBack:
     return GivenBack(runs, attempts)
 
 
-def hand_back(attempt: activities.Attempt, *, now: dt.datetime) -> bool:
+def hand_back(attempt: Attempt, *, now: dt.datetime) -> bool:
     """Let another worker run an attempt again; False when it has its outcome."""
     try:
         activities.hand_back(attempt, now=now)
@@ -60,7 +61,7 @@ def hand_back(attempt: activities.Attempt, *, now: dt.datetime) -> bool:
     return True
 
 
-def give_up(attempt: activities.Attempt, why: str) -> bool:
+def give_up(attempt: Attempt, why: str) -> bool:
     """End an attempt whose worker is gone, as a failure that the policy may retry."""
     failure = Failure(type="WorkerLost", message=f"The attempt was given up: {why}")
     try:

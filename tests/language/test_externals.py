@@ -243,7 +243,7 @@ def test_a_receiver_that_halts_answers_when_it_goes_on(
     else:
 
         @script
-        async def listen(me: Scripted, want: int = 1) -> list[Any]:  # noqa: F811
+        async def listen(me: Scripted, want: int = 1) -> list[Any]:
             await workflow.wait_condition(lambda: len(me.notes) >= want)
             return me.notes
 
@@ -277,7 +277,7 @@ def test_a_receiver_that_closes_without_its_code_refuses_what_it_has_not_taken(
         case _:
 
             @script
-            async def patient(me: Scripted) -> None:  # noqa: F811  # a deploy
+            async def patient(me: Scripted) -> None:  # a deploy
                 await kit.act.execute("something else")
 
             engine.loop.turns.cache.clear()

@@ -191,6 +191,62 @@ def test_after_an_end_from_outside_it_goes_on_where_it_stood(
     assert sorted(bench.done) == list("abcd")
 
 
+def test_a_cancelled_run_goes_on_from_before_the_request(
+    engine: Engine, clock: StandingClock, bench: Bench, script: Any
+) -> None:
+    """Its cleanup is undone, what came of earlier work in the meantime is not."""
+
+    @script
+    async def main(me: Scripted) -> list[Any]:
+        early = asyncio.ensure_future(work("early"))
+        try:
+            await asyncio.sleep(100)
+        except asyncio.CancelledError:
+            await work("cleanup")
+            raise
+        return [await early, await work("late"), *me.notes]
+
+    handle = engine.start("main")
+    engine.turns()
+    running = engine.begin()
+    assert running is not None
+    handle.cancel()
+    engine.turns()
+    engine.perform(running)
+    handle.signal("note", "while it cleaned up")
+    engine.go()
+    assert str(handle.describe().status) == "cancelled"
+    assert bench.done == ["early", "cleanup"]
+    handle.reopen()
+    rest(engine, clock)
+
+    assert handle.result(0) == ["early done", "late done", "while it cleaned up"]
+    assert bench.done == ["early", "cleanup", "late"]
+
+
+def test_a_local_activity_that_is_done_is_not_done_again(
+    engine: Engine, clock: StandingClock, bench: Bench, script: Any
+) -> None:
+    @script
+    async def main(me: Scripted) -> str:
+        await kit.act.with_options(local=True).execute("work", "local")
+        raise ValueError("a mistake")
+
+    handle = engine.start("main")
+    engine.turns()
+    assert str(handle.describe().status) == "failed"
+
+    @script
+    async def main(me: Scripted) -> str:  # noqa: F811
+        return await kit.act.with_options(local=True).execute("work", "local")
+
+    handle.reopen()
+    engine.turns()
+
+    assert handle.result(0) == "local done"
+    assert bench.done == ["local"]
+
+
 def test_deadlines_do_not_hold_any_more(engine: Engine, clock: StandingClock, bench: Bench) -> None:
     handle = engine.start("steps", execution_timeout=timedelta(seconds=60))
     engine.go()

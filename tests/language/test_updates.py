@@ -368,7 +368,7 @@ def test_a_run_that_closes_answers_what_it_leaves_open(
         case "non-determinism":
 
             @script
-            async def main(me: kit.Scripted) -> None:  # noqa: F811  # a deploy
+            async def main(me: kit.Scripted) -> None:  # a deploy
                 await asyncio.sleep(7)
 
             engine.loop.turns.cache.clear()

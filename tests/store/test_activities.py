@@ -15,7 +15,7 @@ from aion.core.history import decode_event
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Message
 from aion.store import activities
-from aion.store.activities import Attempt
+from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
 from tests.support.clocks import START
 from tests.support.engine import in_thread

@@ -1,0 +1,83 @@
+"""An attempt as it is read from an activity's row, and the fence that its writes pass."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from typing import Any
+
+import msgspec
+
+from aion.core.errors import StaleAttempt
+from aion.core.events import ActivityScheduled
+from aion.core.history import decode_event
+from aion.store.dialects import dialect
+
+
+class Attempt(msgspec.Struct):
+    """A claimed attempt, with all that is needed to run it."""
+
+    id: uuid.UUID
+    run_id: uuid.UUID
+    order: ActivityScheduled
+    attempt: int
+    scheduled_at: dt.datetime
+    started_at: dt.datetime
+    owner_id: uuid.UUID | None
+    heartbeat_details: str
+    workflow_id: str
+    workflow_type: str
+    task_queue: str
+    last_failure: str | None = None
+
+
+def read_order(text: str) -> ActivityScheduled:
+    """Read the order of an activity row."""
+    event = decode_event("ActivityScheduled", text)
+    assert isinstance(event, ActivityScheduled)  # noqa: S101  # the kind names the class
+    return event
+
+
+FIELDS = (
+    'a.id, a.run_id, a."order", a.attempt, a.scheduled_at, a.started_at, a.owner_id, '
+    "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure"
+)
+
+
+def read_attempt(row: tuple[Any, ...]) -> Attempt:
+    """Read what `FIELDS` selects."""
+    sql = dialect()
+    return Attempt(
+        id=sql.read_uuid(row[0]),
+        run_id=sql.read_uuid(row[1]),
+        order=read_order(row[2]),
+        attempt=row[3],
+        scheduled_at=sql.read_time(row[4]),
+        started_at=sql.read_time(row[5] or row[4]),
+        owner_id=None if row[6] is None else sql.read_uuid(row[6]),
+        heartbeat_details=row[7],
+        workflow_id=row[8],
+        workflow_type=row[9],
+        task_queue=row[10],
+        last_failure=row[11],
+    )
+
+
+def fence_of(attempt: Attempt) -> tuple[str, list[Any]]:
+    """Give the condition that an attempt still owns its row."""
+    sql = dialect()
+    parameters = [sql.uuid(attempt.id), attempt.attempt]
+    if attempt.owner_id is None:
+        return "id = %s AND attempt = %s AND owner_id IS NULL", parameters
+    return "id = %s AND attempt = %s AND owner_id = %s", [*parameters, sql.uuid(attempt.owner_id)]
+
+
+def stale(attempt: Attempt) -> StaleAttempt:
+    """Make the error of an attempt that has lost its row."""
+    return StaleAttempt(
+        f"Attempt {attempt.attempt} of activity {attempt.order.activity_id} of run "
+        f"{attempt.run_id} is no longer the current one; its outcome is dropped",
+        run_id=attempt.run_id,
+        activity_id=attempt.order.activity_id,
+        attempt=attempt.attempt,
+    )
