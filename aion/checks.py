@@ -33,6 +33,11 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterabl
             yield Error(f"AION[{name!r}] = {path!r} cannot be imported: {error}", id="aion.E002")
     if settings.BELL.endswith(".RedisBell") and not settings.REDIS_URL:
         yield Error("AION['BELL'] is RedisBell but AION['REDIS_URL'] is not set", id="aion.E002")
+    engine = connections.databases.get(settings.DATABASE, {}).get("ENGINE", "")
+    for bell, vendor in (("SQLiteBell", "sqlite3"), ("PostgresBell", "postgresql")):
+        if settings.BELL.endswith(f".{bell}") and not engine.endswith(vendor):
+            text = f"AION['BELL'] is {bell}, but database {settings.DATABASE!r} is {engine or 'unknown'}"
+            yield Error(text, id="aion.E002")
     yield from _check_alias()
     celery = settings.DISPATCHER.endswith(".CeleryDispatcher")
     if celery and not any(hasattr(django_settings, name) for name in _BROKER_SETTINGS):

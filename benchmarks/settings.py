@@ -17,5 +17,6 @@ _redis_url = os.environ.get("AION_BENCHMARKS_REDIS_URL")
 
 if _database_url:
     DATABASES = {"default": {**postgresql_database(_database_url), "CONN_MAX_AGE": 60}}
+    AION = {**AION, "BELL": "aion_engine.runtime.bells.PostgresBell"}
 if _redis_url:
     AION = {**AION, "BELL": "aion_engine.runtime.bells.RedisBell", "REDIS_URL": _redis_url}

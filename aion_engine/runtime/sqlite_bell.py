@@ -14,13 +14,17 @@ from django.db import DatabaseError
 from aion.store.dialects import connection
 from aion_engine.runtime.polling_bell import LocalWaiter, PollingBell
 
-_LOOK: Final = 0.015  # seconds between two questions: some 0.1 % of a core
+_LOOK: Final = 0.01  # seconds between two questions: some 0.1 % of a core
 
 
 class SQLiteWaiter(LocalWaiter):
     """Waits for rings within this process, and for commits of others."""
 
     _seen: int | None = None
+
+    def __init__(self, bell: PollingBell, topic: str) -> None:
+        super().__init__(bell, topic)
+        self._has_changed()  # what is committed from now on is news, also before the first wait
 
     def wait(self, timeout: float) -> bool:
         """Block until rung, or until somebody has written to the database."""

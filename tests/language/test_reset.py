@@ -71,17 +71,16 @@ def test_a_closed_run_can_be_reset_to_the_end_of_each_group(
     handle = finished(engine, clock)
     history = handle.fetch_history()
     places = ends(handle)
-    assert len(places) == 7
+    assert len(places) == 6
     for place in places:
         done.clear()
         kept = [recorded for recorded in history if recorded.seq <= place]
-        head = chain("r")[-1].describe().history_length
         new = handle.reset(place, "again")
         rest(engine, clock)
 
         assert new.result(0)[-2:] == ["n", 1]
         copied = new.fetch_history()
-        assert copied[0].seq == head + 1
+        assert copied[0].seq == history[-1].seq + 1
         assert [r.event for r in copied[: len(kept)]] == [r.event for r in kept]
         assert kinds(new)[len(kept)] == "WorkflowReopened"
         finished_before = {
@@ -334,7 +333,7 @@ def test_a_reopened_run_may_be_reset_and_a_reset_one_reopened(
     new.reopen()
     rest(engine, clock)
 
-    assert new.result(0) == ["a 1", "b 2", "c 1", "n", 1]
+    assert new.result(0) == ["a 1", "b 2", "c 2", "n", 1]
 
 
 # --- refused --------------------------------------------------------------------------------------

@@ -152,11 +152,11 @@ def _check_chain(workflow_id: str) -> None:
     runs = {run.id: run for run in Run.objects.filter(workflow_id=workflow_id)}
     for run in runs.values():
         before = runs.get(run.continued_from_run_id)
-        if before is not None and before.status in ("continued_as_new", "failed"):
+        if before is not None:
             assert run.first_seq == before.head_seq + 1
             assert run.chain_position == before.chain_position + 1
         else:
-            assert before is not None or run.first_seq == 1
+            assert run.first_seq == 1
     assert sum(run.closed_at is None for run in runs.values()) <= 1
 
 
