@@ -5,8 +5,8 @@ cancelled, the request and all that came of it are undone. Where it failed, the 
 is: what the code did because of it, and the close.
 
 An undone arrival that was a bad outcome (a failed activity) means that the work is asked for again. One that
-was anything else (a result, a signal, a timer) happened, so it comes again as it was, and the code may take it
-better this time. What succeeded before is not repeated.
+was anything else (a result, a signal, a timer) happened, so it comes again as it was, and the code may take
+it better this time. What succeeded before is not repeated.
 """
 
 from __future__ import annotations

@@ -109,9 +109,7 @@ def _moved(event: Event, seq: int) -> Event:
     return event
 
 
-def _send_again(
-    run_id: uuid.UUID, dropped: list[Recorded], waiting: list[tuple[str, str]]
-) -> None:
+def _send_again(run_id: uuid.UUID, dropped: list[Recorded], waiting: list[tuple[str, str]]) -> None:
     """Send the signals behind the cut again, and what had not been folded yet. Senders were answered once."""
     signals = [
         msgspec.structs.replace(recorded.event, sender_run_id="", sender_request_id="")

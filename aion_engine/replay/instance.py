@@ -223,9 +223,7 @@ class Instance:
         self._main = self.spawn(coroutine, "run")
         self._main.add_done_callback(self._ended, context=self._base)
 
-    def spawn(
-        self, coroutine: Any, name: str, context: contextvars.Context | None = None
-    ) -> Any:
+    def spawn(self, coroutine: Any, name: str, context: contextvars.Context | None = None) -> Any:
         """Run a coroutine as a task of this workflow, in a context of its own unless one is given."""
         return self._loop.create_task(coroutine, name=name, context=context or self._base.copy())
 

@@ -37,9 +37,7 @@ class Host(Protocol):
     def fail(self, error: BaseException) -> None:
         """End or hold the run because of an error."""
 
-    def spawn(
-        self, coroutine: Any, name: str, context: contextvars.Context | None = None
-    ) -> Any:
+    def spawn(self, coroutine: Any, name: str, context: contextvars.Context | None = None) -> Any:
         """Run a coroutine as a task of the workflow."""
 
     def built_in_query(self, name: str) -> str | None:

@@ -13,7 +13,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.commands import Command
 from aion.core.errors import HistoryError, NonDeterminismError
-from aion.core.events import Event, PatchMarked, Role, WorkflowReopened, WorkflowStarted
+from aion.core.events import (
+    Event,
+    PatchMarked,
+    Role,
+    WorkflowReopened,
+    WorkflowStarted,
+    WorkflowTerminated,
+    WorkflowTimedOut,
+)
 from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.status import TERMINAL_EVENTS
@@ -53,7 +61,8 @@ def replay(
 ) -> tuple[Instance, list[Command]]:
     """Rebuild the instance of a run, and give the commands that history does not hold yet.
 
-    There are such commands only when `partial` allows the history to end within a group.
+    There are such commands only when `partial` allows the history to end within a group. So may a run's that
+    was ended from outside before its code began.
 
     Raises:
         NonDeterminismError: the code does not fit the history.
@@ -65,23 +74,35 @@ def replay(
     history = effective(history)
     instance = Instance(definition, run_id)
     left: list[Command] = []
-    last_seq = history[-1].seq
+    unseen = _ended_unseen(history)
+    last_folded = max(r.seq for r in history if r.event.role is not Role.NOTE)
     try:
         marks = deque(r for r in history if isinstance(r.event, WorkflowReopened))
         for arrival, recorded in groups(history):
             while marks and marks[0].seq < arrival.seq:
                 reopen(instance, marks.popleft())
-            left = _replay_group(instance, arrival, recorded, at_end=partial, last_seq=last_seq)
+            left = _replay_group(
+                instance, arrival, recorded, open_at=last_folded if partial or unseen else 0
+            )
         for mark in marks:
             reopen(instance, mark)
         if not partial:
-            _check_end(instance, history)
+            left = []
+            if not unseen:
+                _check_end(instance, history)
     except BaseException:
         instance.close()
         raise
-    instance.head_seq = instance.context.history_length = last_seq
+    instance.head_seq = instance.context.history_length = history[-1].seq
     instance.context.replaying = False
     return instance, left
+
+
+def _ended_unseen(history: Sequence[Recorded]) -> bool:
+    """Tell whether a run may have been ended from outside before its first event was folded."""
+    return isinstance(history[-1].event, (WorkflowTerminated, WorkflowTimedOut)) and all(
+        recorded.event.role is Role.NOTE for recorded in history[1:]
+    )
 
 
 def reopen(instance: Instance, mark: Recorded) -> None:
@@ -91,12 +112,13 @@ def reopen(instance: Instance, mark: Recorded) -> None:
 
 
 def _replay_group(
-    instance: Instance, arrival: Recorded, recorded: list[Recorded], *, at_end: bool, last_seq: int
+    instance: Instance, arrival: Recorded, recorded: list[Recorded], *, open_at: int
 ) -> list[Command]:
+    """Replay one group; where its last event is that of seq `open_at`, the code may have asked for more."""
     terminal = instance.terminal
     if terminal is not None and not isinstance(arrival.event, FOLDED_AFTER_CLOSE):
         raise _mismatch(arrival.seq, describe(arrival.event), terminal)
-    open_ended = at_end and (recorded[-1] if recorded else arrival).seq == last_seq
+    open_ended = (recorded[-1] if recorded else arrival).seq == open_at
     commands = instance.apply(arrival, recorded, open_ended=open_ended)
     if instance.terminal is not None and (
         (recorded and _is_terminal(recorded[-1].event)) or open_ended
@@ -113,9 +135,7 @@ def _replay_group(
     return left
 
 
-def _without_removed_patches(
-    recorded: list[Recorded], commands: list[Command]
-) -> list[Recorded]:
+def _without_removed_patches(recorded: list[Recorded], commands: list[Command]) -> list[Recorded]:
     """Leave out the marks of deprecated patches that the code does not name any more."""
     kept: list[Recorded] = []
     for record in recorded:

@@ -119,7 +119,11 @@ class Member:
 
     async def do_tell(self, which: str, verb: str) -> None:
         me = workflow.info()
-        ids = {"self": me.workflow_id, "parent": me.parent_workflow_id or "nobody", "nobody": "nobody"}
+        ids = {
+            "self": me.workflow_id,
+            "parent": me.parent_workflow_id or "nobody",
+            "nobody": "nobody",
+        }
         other = workflow.get_external_workflow_handle(ids.get(which, f"{me.workflow_id}.{which}"))
         try:
             await (other.cancel(verb) if verb == "cancel" else other.signal(verb))
@@ -223,7 +227,7 @@ worlds = st.lists(st.integers(0, 10_000), min_size=4, max_size=14)
 
 def live(engine: Engine, clock: StandingClock, program: Any, world: list[int]) -> None:
     """Let a family live in a world; then everything that is open gets its time."""
-    engine.start_member = None  # type: ignore[attr-defined]  # nothing else of the engine is used
+
     _start(program)
     for number in world:
         possible = _possible(engine, clock)

@@ -159,7 +159,9 @@ def test_what_no_database_can_index_is_an_error_where_it_is_set(
 BAD_NAMES = {"NUL": "a\0", "surrogate": "\ud800", "long": "x" * 256, "no text": 7}
 NAMED: dict[str, Callable[[Any], Any]] = {
     "patch": lambda name: workflow.patched(name),
-    "activity": lambda name: workflow.start_activity(str(name) if name == 7 else name, task_queue=name),
+    "activity": lambda name: workflow.start_activity(
+        str(name) if name == 7 else name, task_queue=name
+    ),
     "child": lambda name: workflow.start_child_workflow(Scripted, "x", id=name),
     "queue of a child": lambda name: workflow.start_child_workflow(Scripted, "x", task_queue=name),
     "attribute of a child": lambda name: workflow.start_child_workflow(

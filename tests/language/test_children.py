@@ -75,7 +75,9 @@ def _children(script: Any, acting: Any) -> None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def test_results_come_in_the_order_asked_for(engine: Engine, clock: StandingClock, script: Any) -> None:
+def test_results_come_in_the_order_asked_for(
+    engine: Engine, clock: StandingClock, script: Any
+) -> None:
     @script
     async def main(me: Scripted) -> list[Any]:
         naps = [run_child(Scripted, "nap", float(5 - n)) for n in range(3)]
@@ -101,9 +103,7 @@ def test_the_result_is_decoded_by_the_childs_annotation(engine: Engine, script: 
     assert handle.result(0) == ["Greeting", 2, "dict"]
 
 
-def test_a_child_knows_its_family_and_what_it_was_given(
-    engine: Engine, script: Any
-) -> None:
+def test_a_child_knows_its_family_and_what_it_was_given(engine: Engine, script: Any) -> None:
     @script
     async def middle(me: Scripted) -> Any:
         return await run_child(
@@ -198,7 +198,11 @@ def test_a_failed_child_gives_its_whole_chain_of_causes(engine: Engine, script: 
 
     about, *causes = handle.result(0)
     assert about == ABOUT
-    assert [name for name, _ in causes] == ["ChildWorkflowError", "ActivityError", "ApplicationError"]
+    assert [name for name, _ in causes] == [
+        "ChildWorkflowError",
+        "ActivityError",
+        "ApplicationError",
+    ]
     assert causes[-1][1] == "Declined"
 
 
@@ -344,7 +348,9 @@ def test_bad_options_and_arguments_are_errors_where_the_child_is_asked_for(
 # --- cancelling -----------------------------------------------------------------------------------
 
 
-def cancelled(script: Any, engine: Engine, kind: str, child: str = "nap", *args: Any) -> WorkflowHandle:
+def cancelled(
+    script: Any, engine: Engine, kind: str, child: str = "nap", *args: Any
+) -> WorkflowHandle:
     """A parent that was cancelled while it awaits its child, one turn after."""
 
     @script
@@ -475,7 +481,9 @@ def test_a_race_of_children_cancels_the_slower(
     assert issubclass(TerminatedError, Exception)
 
 
-def test_the_same_history_when_instances_are_lost(clock: StandingClock, script: Any, acting: Any) -> None:
+def test_the_same_history_when_instances_are_lost(
+    clock: StandingClock, script: Any, acting: Any
+) -> None:
     @script
     async def main(me: Scripted) -> list[str]:
         async def attempt(child: str, *args: Any, **options: Any) -> str:

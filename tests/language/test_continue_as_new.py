@@ -69,7 +69,9 @@ def test_the_chain_is_gapless_and_its_handle_follows_it(engine: Engine) -> None:
     assert [str(run.describe().status) for run in runs] == ["continued_as_new"] * 3 + ["completed"]
     seqs = [recorded.seq for run in runs for recorded in run.fetch_history()]
     assert seqs == list(range(1, len(seqs) + 1))
-    assert list(Run.objects.order_by("chain_position").values_list("chain_position", flat=True)) == [
+    assert list(
+        Run.objects.order_by("chain_position").values_list("chain_position", flat=True)
+    ) == [
         0,
         1,
         2,

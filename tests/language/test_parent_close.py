@@ -86,7 +86,9 @@ def test_the_policies_reach_children_of_children(
                     assert status(name) == expected, name
 
 
-def test_what_closed_before_the_parent_stays_as_it_ended(engine: Engine, clock: StandingClock) -> None:
+def test_what_closed_before_the_parent_stays_as_it_ended(
+    engine: Engine, clock: StandingClock
+) -> None:
     handle = engine.start("tree", "t", 0, id="t")
     engine.turns()
     client.get_workflow_handle("t/terminate").cancel()

@@ -321,9 +321,7 @@ def test_a_query_may_ask_for_a_known_patch(engine: Engine, script: Any) -> None:
     assert handle.query("patch", "known") is True
 
 
-def test_the_same_history_when_instances_are_lost(
-    clock: StandingClock, script: Any
-) -> None:
+def test_the_same_history_when_instances_are_lost(clock: StandingClock, script: Any) -> None:
     def story(engine: Engine, clock: StandingClock) -> None:
         deploy(engine, script, version_1)
         first = engine.start("main", id="first")

@@ -181,7 +181,9 @@ def test_signals_timers_and_children_wait(engine: Engine, clock: StandingClock) 
     assert kinds(handle).count("WorkflowPaused") == 3
 
 
-def test_updates_and_cancel_requests_wait(engine: Engine, clock: StandingClock, script: Any) -> None:
+def test_updates_and_cancel_requests_wait(
+    engine: Engine, clock: StandingClock, script: Any
+) -> None:
     @script
     async def main(me: Scripted) -> str:
         workflow.set_update_handler("add", lambda n: n + 1)

@@ -94,9 +94,11 @@ def test_a_closed_run_still_answers(engine: Engine, end: str) -> None:
     handle = client.start_workflow(Shop, 5)
     handle.signal(Shop.take, 1)
     engine.turns()
-    {"complete": lambda: handle.signal("close"), "cancel": handle.cancel, "terminate": handle.terminate}[
-        end
-    ]()
+    {
+        "complete": lambda: handle.signal("close"),
+        "cancel": handle.cancel,
+        "terminate": handle.terminate,
+    }[end]()
     engine.turns()
 
     assert not handle.describe().status.is_open

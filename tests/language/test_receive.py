@@ -126,7 +126,9 @@ def test_a_timeout_of_zero_looks_once(engine: Engine, script: Any) -> None:
     assert "TimerStarted" not in kinds(handle)
 
 
-def test_a_reader_that_is_cancelled_leaves_its_signal_to_the_next(engine: Engine, script: Any) -> None:
+def test_a_reader_that_is_cancelled_leaves_its_signal_to_the_next(
+    engine: Engine, script: Any
+) -> None:
     @script
     async def main(me: kit.Scripted) -> list[Any]:
         first = asyncio.create_task(workflow.receive("mail"))

@@ -117,7 +117,7 @@ def test_after_an_error_of_the_code_the_last_arrival_comes_again(
 ) -> None:
     @script
     async def main(me: Scripted) -> Any:
-        result = await work("a")
+        await work("a")
         await workflow.wait_condition(lambda: me.notes)
         raise ValueError("a mistake")
 
@@ -140,7 +140,9 @@ def test_after_an_error_of_the_code_the_last_arrival_comes_again(
     assert bench.done == ["a"]
 
 
-def test_after_an_error_in_the_first_turn(engine: Engine, clock: StandingClock, script: Any) -> None:
+def test_after_an_error_in_the_first_turn(
+    engine: Engine, clock: StandingClock, script: Any
+) -> None:
     @script
     async def main(me: Scripted) -> None:
         await asyncio.sleep(0)
@@ -158,7 +160,12 @@ def test_after_an_error_in_the_first_turn(engine: Engine, clock: StandingClock, 
     rest(engine, clock)
 
     assert handle.result(0) == "another beginning"
-    assert kinds(handle)[:4] == ["WorkflowStarted", "WorkflowFailed", "WorkflowReopened", "TimerStarted"]
+    assert kinds(handle)[:4] == [
+        "WorkflowStarted",
+        "WorkflowFailed",
+        "WorkflowReopened",
+        "TimerStarted",
+    ]
 
 
 @pytest.mark.parametrize("end", ["cancel", "terminate", "timeout"])
@@ -364,7 +371,11 @@ def test_a_child_that_was_awaited_answers(
     handle.reopen()
     rest(engine, clock)
 
-    ends = {"terminate": "TerminatedError", "request_cancel": "CancelledError", "abandon": "grown up"}
+    ends = {
+        "terminate": "TerminatedError",
+        "request_cancel": "CancelledError",
+        "abandon": "grown up",
+    }
     assert handle.result(0) == ["x done", ends[policy]]
 
 

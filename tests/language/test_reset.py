@@ -84,7 +84,8 @@ def test_a_closed_run_can_be_reset_to_the_end_of_each_group(
         assert [r.event for r in copied[: len(kept)]] == [r.event for r in kept]
         assert kinds(new)[len(kept)] == "WorkflowReopened"
         finished_before = {
-            activity.activity_id for activity in (r.event for r in kept)
+            activity.activity_id
+            for activity in (r.event for r in kept)
             if isinstance(activity, events.ActivityCompleted)
         }
         assert len(done) == 3 - len(finished_before)
@@ -364,9 +365,7 @@ def test_a_refused_reset_of_an_open_run_leaves_it_open(engine: Engine) -> None:
     assert str(handle.describe().status) == "running"
 
 
-def test_another_open_run_of_the_id_stands_in_the_way(
-    engine: Engine, clock: StandingClock
-) -> None:
+def test_another_open_run_of_the_id_stands_in_the_way(engine: Engine, clock: StandingClock) -> None:
     handle = finished(engine, clock)
     engine.start("steps", id="r")
     before = counts()

@@ -103,11 +103,14 @@ def test_only_failures_are_tried_again(
     rest(engine, clock)
 
     assert len(chain("child")) == 1
-    assert handle.result(0) == {
-        "cancel": "CancelledError",
-        "terminate": "TerminatedError",
-        "timeout": "TimeoutError",
-    }[end]
+    assert (
+        handle.result(0)
+        == {
+            "cancel": "CancelledError",
+            "terminate": "TerminatedError",
+            "timeout": "TimeoutError",
+        }[end]
+    )
 
 
 def test_messages_between_two_attempts_reach_the_next(

@@ -87,9 +87,7 @@ def test_each_handler_gets_its_signals_in_the_order_of_arrival(engine: Engine) -
     engine.turns()
 
     assert handle.result(0) == [
-        line
-        for n in range(3)
-        for line in (["plain", n], [n, "."], ["unheard", [n, n]])
+        line for n in range(3) for line in (["plain", n], [n, "."], ["unheard", [n, n]])
     ]
 
 
@@ -100,7 +98,12 @@ def test_a_signal_may_come_before_the_first_turn(engine: Engine) -> None:
     engine.turns()
 
     assert handle.result(0) == [["plain", 1]]
-    assert kinds(handle) == ["WorkflowStarted", "SignalReceived", "SignalReceived", "WorkflowCompleted"]
+    assert kinds(handle) == [
+        "WorkflowStarted",
+        "SignalReceived",
+        "SignalReceived",
+        "WorkflowCompleted",
+    ]
 
 
 def test_async_handlers_interleave_and_are_waited_for(engine: Engine, clock: StandingClock) -> None:
@@ -132,7 +135,8 @@ def test_a_handler_that_runs_when_the_code_returns_is_dropped(engine: Engine, sc
 
 
 @pytest.mark.parametrize(
-    ("name", "args"), [("plain", ("text",)), ("plain", ()), ("slow", (None,)), ("slow", (1, "long"))]
+    ("name", "args"),
+    [("plain", ("text",)), ("plain", ()), ("slow", (None,)), ("slow", (1, "long"))],
 )
 def test_arguments_that_do_not_fit_are_dropped_and_logged(
     engine: Engine, caplog: pytest.LogCaptureFixture, name: str, args: tuple[Any, ...]
@@ -150,7 +154,9 @@ def test_arguments_that_do_not_fit_are_dropped_and_logged(
 
 
 @pytest.mark.parametrize("name", ["fail", "fail_later"])
-def test_an_error_of_a_handler_fails_the_run(engine: Engine, clock: StandingClock, name: str) -> None:
+def test_an_error_of_a_handler_fails_the_run(
+    engine: Engine, clock: StandingClock, name: str
+) -> None:
     handle = client.start_workflow(Book)
     handle.signal(name, *(["Mine"] if name == "fail" else []))
     rest(engine, clock)
@@ -174,7 +180,9 @@ def test_a_handler_that_leaves_the_loop_holds_the_run(engine: Engine) -> None:
 # --- handlers registered while the code runs ------------------------------------------------------
 
 
-def test_kept_signals_reach_a_late_handler_in_the_order_of_all_names(engine: Engine, script: Any) -> None:
+def test_kept_signals_reach_a_late_handler_in_the_order_of_all_names(
+    engine: Engine, script: Any
+) -> None:
     @script
     async def main(me: kit.Scripted) -> list[Any]:
         await workflow.wait_condition(lambda: me.notes)
@@ -194,7 +202,9 @@ def test_kept_signals_reach_a_late_handler_in_the_order_of_all_names(engine: Eng
     assert handle.result(0) == [["a", 1], ["a", 4], ["b", 0], ["b", 2], ["c", 3]]
 
 
-def test_a_dynamic_handler_gets_everything_in_the_order_of_arrival(engine: Engine, script: Any) -> None:
+def test_a_dynamic_handler_gets_everything_in_the_order_of_arrival(
+    engine: Engine, script: Any
+) -> None:
     @script
     async def main(me: kit.Scripted) -> list[Any]:
         await workflow.wait_condition(lambda: me.notes)
@@ -251,7 +261,9 @@ def test_a_handler_of_the_class_can_be_replaced(engine: Engine, script: Any) -> 
 # --- signals and the end of the run ---------------------------------------------------------------
 
 
-def test_an_accepted_signal_is_seen_though_the_code_has_returned(engine: Engine, script: Any) -> None:
+def test_an_accepted_signal_is_seen_though_the_code_has_returned(
+    engine: Engine, script: Any
+) -> None:
     @script
     async def main(me: kit.Scripted) -> list[Any]:
         await workflow.wait_condition(lambda: me.notes)

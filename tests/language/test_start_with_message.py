@@ -53,11 +53,15 @@ class Cart:
 
 
 def put(item: str, id: str = "cart", **options: Any) -> client.WorkflowHandle:
-    return client.signal_with_start(Cart, "ann", signal=Cart.put, signal_args=(item,), id=id, **options)
+    return client.signal_with_start(
+        Cart, "ann", signal=Cart.put, signal_args=(item,), id=id, **options
+    )
 
 
 def add(item: str, id: str = "cart", **options: Any) -> client.UpdateHandle:
-    return client.update_with_start(Cart, "ann", update=Cart.add, update_args=(item,), id=id, **options)
+    return client.update_with_start(
+        Cart, "ann", update=Cart.add, update_args=(item,), id=id, **options
+    )
 
 
 def test_the_signal_starts_the_run_and_is_seen_by_it(engine: Engine) -> None:
@@ -195,8 +199,12 @@ def test_what_is_rolled_back_leaves_no_trace(engine: Engine, send: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_the_async_twins(engine: Engine) -> None:
     async def both() -> None:
-        await client.asignal_with_start(Cart, "ann", signal=Cart.put, signal_args=("tea",), id="cart")
-        await client.aupdate_with_start(Cart, "ann", update=Cart.add, update_args=("milk",), id="cart")
+        await client.asignal_with_start(
+            Cart, "ann", signal=Cart.put, signal_args=("tea",), id="cart"
+        )
+        await client.aupdate_with_start(
+            Cart, "ann", update=Cart.add, update_args=("milk",), id="cart"
+        )
 
     asyncio.run(both())
     engine.turns()

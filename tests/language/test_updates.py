@@ -204,7 +204,9 @@ def test_a_refused_update_leaves_no_event(
 
 
 @pytest.mark.parametrize("what", ["act", "random"])
-def test_a_validator_that_acts_holds_the_run(engine: Engine, account: WorkflowHandle, what: str) -> None:
+def test_a_validator_that_acts_holds_the_run(
+    engine: Engine, account: WorkflowHandle, what: str
+) -> None:
     send(account, "spelled differently", what)
     engine.turns()
 
@@ -214,9 +216,7 @@ def test_a_validator_that_acts_holds_the_run(engine: Engine, account: WorkflowHa
     assert kinds(account) == ["WorkflowStarted"]
 
 
-def test_a_validator_that_continues_as_new_holds_the_run(
-    engine: Engine, script: Any
-) -> None:
+def test_a_validator_that_continues_as_new_holds_the_run(engine: Engine, script: Any) -> None:
     def validate(value: int) -> None:
         workflow.continue_as_new("main")
 
@@ -260,7 +260,9 @@ def test_the_same_id_has_one_effect_also_after_completion(
     assert len(found(account, events.UpdateAccepted)) == 1
 
 
-def test_the_same_id_attaches_after_the_run_has_closed(engine: Engine, account: WorkflowHandle) -> None:
+def test_the_same_id_attaches_after_the_run_has_closed(
+    engine: Engine, account: WorkflowHandle
+) -> None:
     send(account, Account.add, 1, id="u")
     account.signal(Account.stop)
     engine.turns()
@@ -310,7 +312,9 @@ def test_other_ends_of_the_handler_are_answers_too(
     assert str(account.describe().status) == "running"
 
 
-def test_a_handler_that_leaves_the_loop_holds_the_run(engine: Engine, account: WorkflowHandle) -> None:
+def test_a_handler_that_leaves_the_loop_holds_the_run(
+    engine: Engine, account: WorkflowHandle
+) -> None:
     update = send(account, Account.fail, "outside")
     engine.turns()
 
@@ -332,7 +336,9 @@ def test_an_update_may_end_the_run_and_is_answered(engine: Engine, account: Work
     assert kinds(account)[-3:] == ["UpdateAccepted", "UpdateCompleted", "WorkflowCompleted"]
 
 
-@pytest.mark.parametrize("end", ["complete", "cancel", "terminate", "timeout", "continue", "non-determinism"])
+@pytest.mark.parametrize(
+    "end", ["complete", "cancel", "terminate", "timeout", "continue", "non-determinism"]
+)
 def test_a_run_that_closes_answers_what_it_leaves_open(
     engine: Engine, clock: StandingClock, end: str, settings: Any, script: Any
 ) -> None:
@@ -382,7 +388,9 @@ def test_a_run_that_closes_answers_what_it_leaves_open(
         assert "ended before it completed the update" in str(caught.value.__cause__)
 
 
-def test_an_update_that_comes_with_the_end_is_refused(engine: Engine, account: WorkflowHandle) -> None:
+def test_an_update_that_comes_with_the_end_is_refused(
+    engine: Engine, account: WorkflowHandle
+) -> None:
     account.signal(Account.stop)
     update = send(account, Account.add, 1)
     engine.turns()
