@@ -65,7 +65,7 @@ class Registry:
 
 
 def _unknown(what: str, name: str, table: dict[str, Any]) -> UnknownType:
-    known = ", ".join(sorted(table)[:20]) or "none"
+    known = ", ".join(sorted(table)[:50]) or "none"
     return UnknownType(
         f"No {what} is registered as {name!r}. Known: {known}. "
         f"Is its app in INSTALLED_APPS, and its module named {what_module(what)}?",

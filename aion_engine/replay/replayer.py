@@ -79,7 +79,9 @@ def replay(
     try:
         marks = deque(r for r in history if isinstance(r.event, WorkflowReopened))
         for arrival, recorded in groups(history):
-            while marks and marks[0].seq < arrival.seq:
+            # A start may be folded only after the run was opened again: the mark stands before its commands.
+            folded_at = recorded[0].seq if recorded else arrival.seq
+            while marks and marks[0].seq < folded_at:
                 reopen(instance, marks.popleft())
             left = _replay_group(
                 instance, arrival, recorded, open_at=last_folded if partial or unseen else 0

@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "aion_engine",
     "aion_api",
     "examples.orders",
+    "examples.programs",
 ]
 
 MIDDLEWARE = [

@@ -1,0 +1,33 @@
+"""Aion imports this module of every app. The programs have modules of their own, so it only names them.
+
+In the order in which to read them: hello, retries, parallel, signal_and_query, update_with_validator,
+human_approval, sleep_for_days, polling, child, saga, sliding_window.
+"""
+
+from examples.programs import (
+    child,
+    hello,
+    human_approval,
+    parallel,
+    polling,
+    retries,
+    saga,
+    signal_and_query,
+    sleep_for_days,
+    sliding_window,
+    update_with_validator,
+)
+
+__all__ = [
+    "child",
+    "hello",
+    "human_approval",
+    "parallel",
+    "polling",
+    "retries",
+    "saga",
+    "signal_and_query",
+    "sleep_for_days",
+    "sliding_window",
+    "update_with_validator",
+]

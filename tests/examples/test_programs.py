@@ -1,0 +1,215 @@
+"""The small programs do what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aion import client
+from aion.authoring.registry import registry
+from aion.client import WorkflowHandle
+from aion.core.errors import UpdateFailed, UpdateRefused
+from examples import programs
+from examples.programs.child import CountVotes, Election, fire_and_forget
+from examples.programs.hello import Hello, hello_twice
+from examples.programs.human_approval import ExpenseReport
+from examples.programs.parallel import CheapestCarrier, FirstAnswer, ManyQuotes
+from examples.programs.polling import Retried, WaitForJob
+from examples.programs.retries import Delivery
+from examples.programs.saga import Trip
+from examples.programs.signal_and_query import Basket, tally
+from examples.programs.sleep_for_days import Subscription, birthday
+from examples.programs.sliding_window import ProcessRecords
+from examples.programs.update_with_validator import Account
+from tests.language.worlds import chain, check_everything, failure_of, found, kinds, rest
+from tests.support.clocks import StandingClock
+from tests.support.engine import Engine
+
+pytestmark = pytest.mark.django_db
+
+
+def played(engine: Engine, clock: StandingClock, workflow: Any, *args: Any) -> WorkflowHandle:
+    """Start a program and let it go as far as it goes by itself within an hour."""
+    handle = client.start_workflow(workflow, *args)
+    rest(engine, clock, days=1 / 24)
+    return handle
+
+
+def result(engine: Engine, clock: StandingClock, workflow: Any, *args: Any) -> Any:
+    handle = client.start_workflow(workflow, *args)
+    rest(engine, clock)
+    check_everything()
+    return handle.result(0)
+
+
+def test_the_app_is_found_and_each_program_is_short() -> None:
+    folder = Path(programs.__file__).parent
+    modules = {path.stem for path in folder.glob("*.py")}
+    ours = {
+        d.origin.split(".")[2]
+        for d in registry.workflows.values()
+        if "examples.programs" in d.origin
+    }
+
+    assert ours == modules - {"__init__", "apps", "activities", "workflows"}
+    assert max(len(path.read_text().splitlines()) for path in folder.glob("*.py")) < 100
+    assert not any("examples" in clash for clash in registry.clashes)
+
+
+def test_hello(engine: Engine, clock: StandingClock) -> None:
+    assert result(engine, clock, Hello, "Ann") == "Hello, Ann!"
+    assert result(engine, clock, hello_twice, "Ann") == ["Hello, Ann!", "Good day, Ann!"]
+
+
+@pytest.mark.parametrize(
+    ("address", "works_at", "outcome", "seconds"),
+    [
+        ("Main St", 1, "delivered at attempt 1", 0),
+        ("Main St", 3, "delivered at attempt 3", 61),
+        ("Main St", 9, "given up: nobody at home", 61 + 4 + 8),
+        ("", 1, "given up: where to?", 0),
+    ],
+)
+def test_retries(
+    engine: Engine, clock: StandingClock, address: str, works_at: int, outcome: str, seconds: int
+) -> None:
+    began = clock.at
+
+    assert result(engine, clock, Delivery, address, works_at) == outcome
+    passed = (clock.at - began).total_seconds()
+    assert seconds * 0.85 <= passed <= seconds  # jitter shortens the pauses
+
+
+def test_parallel(engine: Engine, clock: StandingClock) -> None:
+    carriers = ["post", "express", "ups"]
+
+    assert result(engine, clock, CheapestCarrier, carriers, 10) == "ups"
+    assert result(engine, clock, FirstAnswer, carriers, 10) in (430, 730, 330)
+    assert result(engine, clock, ManyQuotes, [*range(25)], 4) == 25 * 400 + 3 * 300
+
+
+def test_signal_and_query(engine: Engine, clock: StandingClock) -> None:
+    basket = client.start_workflow(Basket, "ann", id="basket-ann")
+    basket.signal(Basket.put, "tea", 2)
+    basket.signal(Basket.put, "milk")
+    engine.turns()
+    basket.signal(Basket.remove, "milk")
+    engine.turns()
+    assert basket.query(Basket.content) == {"tea": 2}
+    basket.signal(Basket.check_out)
+    engine.turns()
+
+    assert basket.result(0) == basket.query(Basket.content) == {"tea": 2}
+
+
+def test_a_mailbox(engine: Engine, clock: StandingClock) -> None:
+    handle = client.start_workflow(tally, 3)
+    for name in ("ann", "bob"):
+        handle.signal("arrived", name)
+    rest(engine, clock)
+
+    assert handle.result(0) == ["ann", "bob"]
+
+
+def test_update_with_validator(engine: Engine, clock: StandingClock) -> None:
+    mine = client.start_workflow(Account, 100, id="account-1")
+    yours = client.start_workflow(Account, 0, id="account-2")
+
+    def asked(update: Any, *args: Any, **options: Any) -> Any:
+        sent = mine.start_update(update, *args, wait_for="", **options)
+        engine.turns()
+        return sent.result(0)
+
+    assert asked(Account.withdraw, 30, id="w") == 70
+    assert asked(Account.withdraw, 30, id="w") == 70
+    for bad in (300, 0, -1):
+        with pytest.raises(UpdateRefused):
+            asked(Account.withdraw, bad)
+    assert asked(Account.transfer, "account-2", 50) == 20
+    with pytest.raises(UpdateFailed, match="no account 'nowhere'"):
+        asked(Account.transfer, "nowhere", 20)
+    with pytest.raises(UpdateRefused, match="only 20 left"):
+        asked(Account.transfer, "account-2", 21)
+    for account in (mine, yours):
+        account.signal(Account.close)
+    engine.turns()
+    assert (mine.result(0), yours.result(0)) == (20, 50)
+
+
+def test_human_approval(engine: Engine, clock: StandingClock) -> None:
+    assert result(engine, clock, ExpenseReport, 20, "boss") == "approved by rule"
+    assert result(engine, clock, ExpenseReport, 70, "boss").startswith("refused: nobody")
+
+    report = client.start_workflow(ExpenseReport, 70, "boss")
+    rest(engine, clock, days=4)
+    assert report.query(ExpenseReport.status) == "waiting"
+    assert kinds(report).count("ActivityCompleted") == 2  # the mail and the reminder
+    first = report.start_update(ExpenseReport.decide, True, "ann", wait_for="")
+    second = report.start_update(ExpenseReport.decide, False, "bob", wait_for="")
+    engine.turns()
+    assert first.result(0) == "approved"
+    with pytest.raises(UpdateRefused):
+        second.result(0)
+    assert report.result(0) == "approved by ann"
+
+
+def test_sleep_for_days(engine: Engine, clock: StandingClock) -> None:
+    began = clock.at
+    assert len(result(engine, clock, Subscription, "ann", 12)) == 12
+    assert (clock.at - began).days == 360
+
+    customer = client.start_workflow(Subscription, "bob")
+    rest(engine, clock, days=65)
+    customer.signal(Subscription.end)
+    engine.turns()
+    assert customer.result(0) == customer.query(Subscription.invoices)
+    assert len(customer.result(0)) == 3
+
+    assert result(engine, clock, birthday, "Ann", 100).endswith("happy birthday, Ann!")
+
+
+def test_polling(engine: Engine, clock: StandingClock) -> None:
+    assert result(engine, clock, WaitForJob, "report") == ["ready after 4 questions", "12:07"]
+    retried = played(engine, clock, Retried, "report")
+
+    assert retried.result(0) == "ready at attempt 4"
+    assert kinds(retried).count("ActivityScheduled") == 1
+
+
+def test_child(engine: Engine, clock: StandingClock) -> None:
+    districts = {"north": ["ann", "bob", "ann"], "south": ["bob"], "west": []}
+    handle = client.start_workflow(Election, districts, id="election")
+    rest(engine, clock)
+
+    assert handle.result(0) == {"ann": 2, "bob": 2}
+    assert failure_of(client.get_workflow_handle("election/west"))
+    left = result(engine, clock, fire_and_forget, "east", ["ann"])
+    assert client.get_workflow_handle(left).result(0) == {"ann": 1}
+    assert client.get_workflow_handle(left).describe().workflow_type == CountVotes.__name__
+
+
+def test_saga(engine: Engine, clock: StandingClock) -> None:
+    assert result(engine, clock, Trip, "ann", ["car", "hotel"]) == ["car for ann", "hotel for ann"]
+
+    trip = played(engine, clock, Trip, "ann", ["car", "hotel", "flight to the moon"])
+    assert "no such flight" in str(failure_of(trip).__cause__)
+    assert trip.query(Trip.booked) == []
+    from aion.core.events import ActivityScheduled
+
+    undone = [e for e in found(trip, ActivityScheduled) if e.activity_type == "cancel_booking"]
+    assert [b"hotel" in bytes(event.input) for event in undone] == [True, False]
+
+
+def test_sliding_window(engine: Engine, clock: StandingClock) -> None:
+    handle = client.start_workflow(ProcessRecords, 3, id="records")
+    handle.signal(ProcessRecords.widen, 8)
+    rest(engine, clock)
+    check_everything()
+
+    assert handle.result(0) == 12
+    runs = chain("records")
+    assert len(runs) == 4
+    assert client.get_workflow_handle("records").query(ProcessRecords.progress) == [25, 12]
+    assert runs[-1].describe().memo == {"processed": 25}
