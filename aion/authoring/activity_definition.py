@@ -12,6 +12,7 @@ import msgspec
 
 from aion.authoring.context import ActivityCall, current_workflow, require_workflow, user_site
 from aion.authoring.options import ActivityOptions
+from aion.authoring.plain import blocks
 from aion.core.commands import Site
 from aion.core.errors import ForbiddenInWorkflow
 from aion.core.signatures import CallSignature
@@ -72,6 +73,7 @@ class Activity(Generic[P, R]):
         """
         return self._execute(args, kwargs, user_site(2))
 
+    @blocks
     async def _execute(self, args: Any, kwargs: Any, site: Site | None) -> R:
         return await self._start(args, kwargs, site, self.options)
 

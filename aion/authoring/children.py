@@ -17,6 +17,7 @@ from aion.authoring.context import (
     require_workflow,
     user_site,
 )
+from aion.authoring.plain import blocks
 from aion.authoring.workflow_definition import SIGNAL_MARK, WorkflowDefinition, definition_of
 from aion.core.errors import InvalidArgument, UnknownType
 from aion.core.payloads import encode
@@ -33,6 +34,7 @@ class ExternalWorkflowHandle:
     workflow_id: str
     run_id: str = ""
 
+    @blocks
     async def signal(
         self, name: str | Callable[..., Any], *args: Any, kwargs: Mapping[str, Any] | None = None
     ) -> None:
@@ -46,6 +48,7 @@ class ExternalWorkflowHandle:
         context = require_workflow("signal() of another workflow")
         await context.signal_external(self.workflow_id, self.run_id, text, data, user_site(2))
 
+    @blocks
     async def cancel(self, reason: str = "") -> None:
         """Ask the workflow to cancel itself, and wait until it has the request.
 
@@ -71,6 +74,7 @@ def get_external_workflow_handle(workflow_id: str, run_id: str = "") -> External
     return ExternalWorkflowHandle(workflow_id, run_id)
 
 
+@blocks
 async def start_child_workflow(
     workflow: Workflow, *args: Any, kwargs: Mapping[str, Any] | None = None, **options: Any
 ) -> ChildWorkflowHandle:
@@ -90,6 +94,7 @@ async def start_child_workflow(
     return ChildWorkflowHandle(started.workflow_id, started.run_id, started.result)
 
 
+@blocks
 async def execute_child_workflow(
     workflow: Workflow, *args: Any, kwargs: Mapping[str, Any] | None = None, **options: Any
 ) -> Any:

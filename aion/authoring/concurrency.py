@@ -13,11 +13,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from aion.authoring.context import ContinueAsNew, require_workflow
+from aion.authoring.plain import awaitable as _awaitable
+from aion.authoring.plain import blocks, running, wait
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
+@blocks
 async def race(*awaitables: Awaitable[T]) -> T:
     """Give the first outcome, result or error, and cancel the others.
 
@@ -42,9 +45,9 @@ async def _cancel_all(tasks: Iterable[asyncio.Future[Any]]) -> None:
     await asyncio.gather(*unfinished, return_exceptions=True)
 
 
-async def map_concurrent(
+def map_concurrent(
     function: Callable[[T], Awaitable[R]], items: Iterable[T], *, limit: int
-) -> list[R]:
+) -> Coroutine[Any, Any, list[R]]:
     """Call a function for each item, at most `limit` at a time, and give the results in the items' order.
 
     The first error cancels what runs, and is raised; what has not begun does not begin.
@@ -54,6 +57,13 @@ async def map_concurrent(
     """
     if limit < 1:
         raise ValueError(f"limit must be positive, not {limit}")
+    return _map_concurrent(_awaitable(function), items, limit)
+
+
+@blocks
+async def _map_concurrent(
+    function: Callable[[T], Awaitable[R]], items: Iterable[T], limit: int
+) -> list[R]:
     waiting = list(enumerate(items))
     results: list[Any] = [None] * len(waiting)
     waiting.reverse()
@@ -72,6 +82,7 @@ async def map_concurrent(
     return results
 
 
+@blocks
 async def with_timeout(awaitable: Awaitable[T], timeout: dt.timedelta | float) -> T:
     """Give an outcome that comes within a time, else cancel the work.
 
@@ -82,6 +93,7 @@ async def with_timeout(awaitable: Awaitable[T], timeout: dt.timedelta | float) -
     return await asyncio.wait_for(awaitable, seconds)
 
 
+@blocks
 async def sleep_until(moment: dt.datetime, *, summary: str = "") -> None:
     """Sleep on a durable timer until a moment; one that has passed only lets other tasks run.
 
@@ -105,9 +117,14 @@ class Saga:
         self._undos: list[Callable[[], Coroutine[Any, Any, Any]]] = []
 
     def add(self, undo: Callable[..., Coroutine[Any, Any, Any]], *args: Any, **kwargs: Any) -> None:
-        """Remember how to undo a step: a function that gives a coroutine, with its arguments."""
+        """Remember how to undo a step: a function that gives a coroutine, with its arguments.
+
+        In a workflow written as a plain `def` it may be a plain function as well.
+        """
+        undo = _awaitable(undo)
         self._undos.append(lambda: undo(*args, **kwargs))
 
+    @blocks
     async def compensate(self) -> list[BaseException]:
         """Undo everything remembered, last first; give the errors of undos that failed."""
         errors: list[BaseException] = []
@@ -120,6 +137,19 @@ class Saga:
             except Exception as error:  # noqa: BLE001  # the other undos must run whatever it is
                 errors.append(error)
         return errors
+
+    def __enter__(self) -> Self:
+        if running() is None:
+            raise TypeError("A coroutine writes `async with` for a Saga")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        wait(self.__aexit__(kind, error, traceback))
 
     async def __aenter__(self) -> Self:
         return self

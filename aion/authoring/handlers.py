@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 
 from aion.authoring import workflow_definition as definitions
 from aion.authoring.context import UpdateInfo, require_workflow
+from aion.authoring.plain import blocks
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -86,6 +87,7 @@ def set_update_handler(name: str | None, function: Callable[..., Any] | None) ->
     require_workflow("workflow.set_update_handler()").set_handler("update", name, function)
 
 
+@blocks
 async def receive(
     name: str, *, timeout: dt.timedelta | float | None = None, type: Any = Any
 ) -> Any:

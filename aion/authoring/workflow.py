@@ -49,6 +49,7 @@ from aion.authoring.handlers import (
     update,
 )
 from aion.authoring.options import ActivityOptions, CancellationType
+from aion.authoring.plain import blocks, spawn, wait
 from aion.authoring.registry import registry
 from aion.core.signatures import decode_any, encode_arguments
 
@@ -94,6 +95,7 @@ __all__ = [
     "signal",
     "sleep",
     "sleep_until",
+    "spawn",
     "start_activity",
     "start_child_workflow",
     "start_local_activity",
@@ -103,6 +105,7 @@ __all__ = [
     "upsert_search_attributes",
     "uuid4",
     "uuid7",
+    "wait",
     "wait_condition",
     "with_timeout",
 ]
@@ -127,7 +130,7 @@ def defn(
     name: str | None = None,
     hold_on: tuple[type[BaseException], ...] = (),
 ) -> Any:
-    """Make a class with an `async` run method, or an `async def` function, a workflow.
+    """Make a class with a run method, or a function, a workflow: `async def`, or a plain `def`.
 
     `name` is the type name in histories and defaults to the class's or function's; keep it when you
     rename the code. An exception of a type in `hold_on` does not fail the run: it is held, with its
@@ -146,7 +149,7 @@ def defn(
 
 
 def run(function: F) -> F:
-    """Mark the method that is the workflow: one for each class, `async def`."""
+    """Mark the method that is the workflow: one for each class, `async def` or a plain `def`."""
     setattr(function, definitions.RUN_MARK, True)
     return function
 
@@ -191,6 +194,7 @@ def start_activity(
     return require_workflow("workflow.start_activity()").start_activity(call, user_site(2))
 
 
+@blocks
 async def execute_activity(
     activity: Activity[Any, Any] | str,
     *args: Any,
@@ -208,6 +212,7 @@ def start_local_activity(
     return start_activity(activity, *args, **{**options, "local": True})
 
 
+@blocks
 async def execute_local_activity(
     activity: Activity[Any, Any] | str, *args: Any, **options: Any
 ) -> Any:
@@ -218,6 +223,7 @@ async def execute_local_activity(
 # --- waiting --------------------------------------------------------------------------------------
 
 
+@blocks
 async def wait_condition(
     predicate: Callable[[], object],
     *,
@@ -234,6 +240,7 @@ async def wait_condition(
     await context.wait_condition(predicate, seconds, timeout_summary)
 
 
+@blocks
 async def sleep(duration: dt.timedelta | float, *, summary: str = "") -> None:
     """Sleep on a durable timer, for a timedelta or seconds; zero or less only lets other tasks run."""
     await require_workflow("workflow.sleep()").sleep(_seconds(duration), summary)

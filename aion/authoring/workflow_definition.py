@@ -1,8 +1,9 @@
-"""What `workflow.defn` makes of a class or an async function: a definition, with everything wrong with it."""
+"""What `workflow.defn` makes of a class or a function: a definition, with everything wrong with it."""
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -81,6 +82,7 @@ class WorkflowDefinition:
         self.updates: dict[str, Handler] = {}
         self.problems: list[str] = []
         self.init_takes_input = False
+        self.is_plain = False  # whether the run method is a plain `def`, run on a greenlet
         self.run: Callable[..., Any] = _missing_run
         if isinstance(target, type):
             self._read_class(target)
@@ -95,8 +97,7 @@ class WorkflowDefinition:
 
     def _read_function(self, function: Callable[..., Any]) -> None:
         self.run = function
-        if not inspect.iscoroutinefunction(function):
-            self.problems.append("must be an `async def` function")
+        self._check_run()
 
     def _read_class(self, cls: type) -> None:
         runs: list[Callable[..., Any]] = []
@@ -119,9 +120,16 @@ class WorkflowDefinition:
         if len(runs) > 1:
             names = ", ".join(run.__name__ for run in runs)
             self.problems.append(f"has {len(runs)} methods decorated with @workflow.run: {names}")
-        if not inspect.iscoroutinefunction(self.run):
+        self._check_run()
+
+    def _check_run(self) -> None:
+        self.is_plain = not inspect.iscoroutinefunction(self.run)
+        if inspect.isgeneratorfunction(self.run) or inspect.isasyncgenfunction(self.run):
+            self.problems.append(f"{self.run.__name__}() yields; a workflow returns its result")
+        elif self.is_plain and importlib.util.find_spec("greenlet") is None:
             self.problems.append(
-                f"{self.run.__name__}() must be `async def`, as @workflow.run needs"
+                f"{self.run.__name__}() is a plain `def`, which needs greenlet: make it `async def`, or "
+                "pip install django-aion[plain]"
             )
 
     def _add_handler(

@@ -67,6 +67,7 @@ from aion_engine.replay.endings import continued, failed
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
+from aion_engine.replay.plain_code import begin
 from aion_engine.replay.stack import stack_trace
 from aion_engine.replay.timers import EPOCH, Timers
 from aion_engine.replay.updates import UpdateRequest, Updates
@@ -216,7 +217,7 @@ class Instance:
                 given = (args, kwargs) if definition.init_takes_input else ((), {})
                 self.target = definition.target(*given[0], **given[1])
                 args = (self.target, *args)
-            coroutine = definition.run(*args, **kwargs)
+            coroutine = begin(definition, args, kwargs)
         except BaseException as error:  # noqa: BLE001  # `fail` sorts out what it means
             self.fail(error)
             return

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
+from aion_engine.replay.plain_code import PlainRun
+
 _ENGINE = ("aion.", "aion_engine.", "asyncio")
 
 
@@ -24,13 +26,21 @@ def stack_trace(tasks: list[Any]) -> str:
 def _lines(coroutine: Any) -> Iterator[tuple[str, int, str]]:
     """Follow what each coroutine awaits; frames of the engine and of asyncio are left out."""
     while coroutine is not None:
+        if isinstance(coroutine, PlainRun):
+            yield from map(_line, (f for f in coroutine.frames() if not _is_engine(f)))
+            coroutine = coroutine.awaiting
+            continue
         frame: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(
             coroutine, "gi_frame", None
         )
         if frame is not None and not _is_engine(frame):
-            code: CodeType = frame.f_code
-            yield code.co_filename, frame.f_lineno, code.co_qualname
+            yield _line(frame)
         coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+
+
+def _line(frame: FrameType) -> tuple[str, int, str]:
+    code: CodeType = frame.f_code
+    return code.co_filename, frame.f_lineno, code.co_qualname
 
 
 def _is_engine(frame: FrameType) -> bool:

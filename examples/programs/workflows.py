@@ -1,7 +1,7 @@
 """Aion imports this module of every app. The programs have modules of their own, so it only names them.
 
 In the order in which to read them: hello, retries, parallel, signal_and_query, update_with_validator,
-human_approval, sleep_for_days, polling, child, saga, sliding_window.
+human_approval, sleep_for_days, polling, child, saga, sliding_window, plain_code.
 """
 
 from examples.programs import (
@@ -9,6 +9,7 @@ from examples.programs import (
     hello,
     human_approval,
     parallel,
+    plain_code,
     polling,
     retries,
     saga,
@@ -23,6 +24,7 @@ __all__ = [
     "hello",
     "human_approval",
     "parallel",
+    "plain_code",
     "polling",
     "retries",
     "saga",

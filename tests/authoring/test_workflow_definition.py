@@ -154,10 +154,11 @@ def with_two_runs() -> Any:
     return Bad
 
 
-def with_plain_run() -> Any:
+def with_run_that_yields() -> Any:
     class Bad:
         @workflow.run
-        def run(self) -> None: ...
+        async def run(self) -> Any:
+            yield 1
 
     return Bad
 
@@ -224,8 +225,9 @@ def with_signal_overridden() -> Any:
     return Bad
 
 
-def plain_function() -> Any:
-    def bad() -> None: ...
+def function_that_yields() -> Any:
+    def bad() -> Any:
+        yield 1
 
     return bad
 
@@ -235,14 +237,14 @@ def plain_function() -> Any:
     [
         (without_run, "no method decorated with @workflow.run"),
         (with_two_runs, "has 2 methods decorated with @workflow.run: one, two"),
-        (with_plain_run, "run() must be `async def`"),
+        (with_run_that_yields, "run() yields; a workflow returns its result"),
         (with_async_query, "query 'state' is async"),
         (with_two_signals_of_a_name, "two signal handlers named 'go'"),
         (with_init_of_its_own, "not decorated with @workflow.init"),
         (with_init_that_differs, "same parameters as @workflow.run"),
         (with_run_overridden, "overrides run() without repeating its decorator"),
         (with_signal_overridden, "overrides approve() without repeating its decorator"),
-        (plain_function, "must be an `async def` function"),
+        (function_that_yields, "bad() yields; a workflow returns its result"),
         (without_run, "is defined inside a function"),
     ],
 )

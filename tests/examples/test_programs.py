@@ -16,6 +16,7 @@ from examples.programs.child import CountVotes, Election, fire_and_forget
 from examples.programs.hello import Hello, hello_twice
 from examples.programs.human_approval import ExpenseReport
 from examples.programs.parallel import CheapestCarrier, FirstAnswer, ManyQuotes
+from examples.programs.plain_code import onboard
 from examples.programs.polling import Retried, WaitForJob
 from examples.programs.retries import Delivery
 from examples.programs.saga import Trip
@@ -200,6 +201,17 @@ def test_saga(engine: Engine, clock: StandingClock) -> None:
 
     undone = [e for e in found(trip, ActivityScheduled) if e.activity_type == "cancel_booking"]
     assert [b"hotel" in bytes(event.input) for event in undone] == [True, False]
+
+
+def test_plain_code(engine: Engine, clock: StandingClock) -> None:
+    assert result(engine, clock, onboard, "ann", ["bob", "cy"]) == [
+        "site of ann",
+        "mailbox of ann",
+        "bob",
+        "cy",
+    ]
+    (refused,) = result(engine, clock, onboard, "nobody", [])
+    assert refused.startswith("not onboarded: no customer to prepare a ")
 
 
 def test_sliding_window(engine: Engine, clock: StandingClock) -> None:
