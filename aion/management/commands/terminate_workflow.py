@@ -1,0 +1,26 @@
+"""Terminate a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from aion.client import WorkflowHandle
+from aion.management.run_command import RunCommand, add_reason
+
+
+class Command(RunCommand):
+    """`manage.py terminate_workflow order-42 --reason "..."`."""
+
+    help = "Ends a run at once, without running its code."
+    done = "terminated"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Add the reason."""
+        super().add_arguments(parser)
+        add_reason(parser)
+
+    def act_on(self, handle: WorkflowHandle, **options: Any) -> None:
+        """End it."""
+        handle.terminate(options["reason"])
