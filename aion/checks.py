@@ -10,10 +10,12 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
 from aion.authoring.registry import registry
 from aion.conf import find_problems, settings
+from aion.operations.search_attributes import conflicts
 
 PORTS = ("DISPATCHER", "BELL", "QUERIER")
 
@@ -90,7 +92,7 @@ def check_definitions(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iter
 def check_database(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> Iterable[CheckMessage]:
-    """E008: an unfit database; E009: its isolation level; W002: tables are missing; W003: SQLite."""
+    """E008: an unfit database; E009: its isolation; E010: kinds; W002: no tables; W003: SQLite."""
     if find_problems(getattr(django_settings, "AION", {})):
         return
     alias = settings.DATABASE
@@ -113,8 +115,21 @@ def check_database(
             '"PRAGMA journal_mode=WAL;"} for it.',
             id="aion.W003",
         )
+    yield from _check_tables(connection, alias)
+
+
+def _check_tables(connection: BaseDatabaseWrapper, alias: str) -> Iterable[CheckMessage]:
     migrating = "migrate" in sys.argv[1:2]  # it runs the checks before it makes the tables
-    if not migrating and "aion_run" not in connection.introspection.table_names():
+    tables = connection.introspection.table_names()
+    if "aion_searchattribute" in tables:
+        for name, given, kept in conflicts():
+            yield Error(
+                f"AION['SEARCH_ATTRIBUTES'] says that {name!r} is {given}, but the table of search "
+                f"attributes says {kept}; the setting wins",
+                hint="Remove one of them: `manage.py search_attributes remove --force` if it is the row.",
+                id="aion.E010",
+            )
+    if not migrating and "aion_run" not in tables:
         yield Warning(
             f"Aion's tables are missing from database {alias!r}",
             hint="Run `manage.py migrate`.",

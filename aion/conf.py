@@ -12,6 +12,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
+from aion.core.errors import InvalidArgument
+from aion.core.search_attributes import check_kind, check_name
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -49,6 +52,7 @@ class Settings:
     HOLD_RETRY_LAST: float = 600.0  # ... up to this
     PAYLOAD_WARN: int = 512 * 1024
     PAYLOAD_REFUSE: int = 2 * 1024 * 1024
+    SEARCH_ATTRIBUTES: dict[str, str] = dataclasses.field(default_factory=dict)  # name: kind
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -87,6 +91,8 @@ def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
     field = fields.get(key)
     if field is None:
         return f"AION has no key {key!r}. Keys are: {', '.join(sorted(fields))}"
+    if key == "SEARCH_ATTRIBUTES":
+        return _attributes_problem(value)
     default = field.default
     wanted: Any = (int, float) if isinstance(default, float) else type(default)
     if isinstance(default, tuple):
@@ -102,6 +108,18 @@ def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
     choices = _CHOICES.get(key)
     if choices and value not in choices:
         return f"AION[{key!r}] must be one of {', '.join(choices)}, not {value!r}"
+    return None
+
+
+def _attributes_problem(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return f"AION['SEARCH_ATTRIBUTES'] must be dict, not {type(value).__name__}"
+    for name, kind in value.items():
+        try:
+            check_name(name)
+            check_kind(kind)
+        except InvalidArgument as error:
+            return f"AION['SEARCH_ATTRIBUTES'][{name!r}]: {error.message}"
     return None
 
 

@@ -12,6 +12,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
+from aion.store.attribute_registry import registry
+
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = os.environ.get("AION_REQUIRE_SERVICES") == "1"
 REDIS_URL = os.environ.get("AION_TEST_REDIS_URL", "")
@@ -80,6 +82,13 @@ def _need_redis() -> None:
     if REQUIRED:
         pytest.fail(f"AION_REQUIRE_SERVICES=1 and AION_TEST_REDIS_URL is not set: {HINT}")
     pytest.skip(f"needs Redis: {HINT}")
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_registry() -> Iterator[None]:
+    """What a test registered is rolled back with it; the process must not remember it either."""
+    yield
+    registry.forget()
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from aion.authoring.workflow_definition import SIGNAL_MARK, WorkflowDefinition, 
 from aion.core.errors import InvalidArgument, UnknownType
 from aion.core.payloads import encode
 from aion.core.signatures import CallSignature, decode_any, encode_arguments
-from aion.core.texts import check_indexable, check_text
+from aion.core.texts import check_text
 
 Workflow = type | Callable[..., Any] | str
 
@@ -168,6 +168,7 @@ def continue_as_new(
     Raises:
         TypeError: the arguments do not fit the workflow.
         PayloadError: an argument has no JSON form or is too large.
+        InvalidSearchAttribute: a search attribute is not registered or not of its kind. It holds the run.
     """
     context = require_workflow("workflow.continue_as_new()")
     target = workflow if workflow is not None else context.definition.target
@@ -181,11 +182,7 @@ def continue_as_new(
         run_timeout=run_timeout,
         memo=None if memo is None else encode(dict(memo), field="memo"),
         search_attributes=(
-            None
-            if search_attributes is None
-            else check_indexable(
-                "search_attributes", encode(dict(search_attributes), field="search_attributes")
-            )
+            None if search_attributes is None else context.kept_attributes(search_attributes)
         ),
     )
     context.check_acting(wish)

@@ -12,7 +12,7 @@ import datetime as dt
 import random
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -23,6 +23,7 @@ from aion.authoring.options import ActivityOptions
 from aion.core.commands import Site
 from aion.core.errors import NotInActivity, NotInWorkflow
 from aion.core.retry import RetryPolicy
+from aion.core.search_attributes import Attributes
 
 if TYPE_CHECKING:
     from aion.authoring.workflow_definition import WorkflowDefinition
@@ -132,7 +133,7 @@ class ContinueAsNew(BaseException):
         task_queue: str,
         run_timeout: dt.timedelta | None,
         memo: bytes | None,
-        search_attributes: bytes | None,
+        search_attributes: Attributes | None,
     ) -> None:
         super().__init__("continue as new")
         self.workflow_type = workflow_type
@@ -213,6 +214,9 @@ class WorkflowContext(Protocol):
 
     def upsert(self, what: str, values: dict[str, Any]) -> None:
         """Change `search_attributes` or the `memo`; None as value unsets."""
+
+    def kept_attributes(self, values: Mapping[str, Any]) -> Attributes:
+        """Bring search attributes for another run into the form in which they are recorded."""
 
     def set_details(self, text: str) -> None:
         """Say in words where the workflow stands."""

@@ -320,6 +320,7 @@ def upsert_search_attributes(attributes: dict[str, Any]) -> None:
 
     Raises:
         PayloadError: a value has no JSON form.
+        InvalidSearchAttribute: a name is not registered or a value not of its kind. It holds the run.
     """
     context = require_workflow("workflow.upsert_search_attributes()")
     context.upsert("search_attributes", dict(attributes))

@@ -7,6 +7,14 @@ the caller's transaction: inside `transaction.atomic()` it happens if and when t
 from aion.client.handle import (
     WorkflowHandle,
 )
+from aion.client.search_attributes import (
+    alist_search_attributes,
+    aregister_search_attribute,
+    aunregister_search_attribute,
+    list_search_attributes,
+    register_search_attribute,
+    unregister_search_attribute,
+)
 from aion.client.starting import (
     aexecute_workflow,
     asignal_with_start,
@@ -31,6 +39,9 @@ from aion.client.tokens import (
 from aion.client.updates import (
     UpdateHandle,
 )
+from aion.core.search_attributes import (
+    AttributeKind,
+)
 from aion.operations.describe import (
     RunDescription,
 )
@@ -38,10 +49,15 @@ from aion.operations.policies import (
     IdConflictPolicy,
     IdReusePolicy,
 )
+from aion.operations.search_attributes import (
+    RegisteredAttribute,
+)
 
 __all__ = [
+    "AttributeKind",
     "IdConflictPolicy",
     "IdReusePolicy",
+    "RegisteredAttribute",
     "RunDescription",
     "UpdateHandle",
     "WorkflowHandle",
@@ -50,8 +66,11 @@ __all__ = [
     "aexecute_workflow",
     "afail_activity",
     "aheartbeat_activity",
+    "alist_search_attributes",
+    "aregister_search_attribute",
     "asignal_with_start",
     "astart_workflow",
+    "aunregister_search_attribute",
     "aupdate_with_start",
     "cancel_activity",
     "complete_activity",
@@ -59,7 +78,10 @@ __all__ = [
     "fail_activity",
     "get_workflow_handle",
     "heartbeat_activity",
+    "list_search_attributes",
+    "register_search_attribute",
     "signal_with_start",
     "start_workflow",
+    "unregister_search_attribute",
     "update_with_start",
 ]

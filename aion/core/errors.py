@@ -183,6 +183,28 @@ class InvalidArgument(OperationError, ValueError):
     code = "invalid_argument"
 
 
+class InvalidSearchAttribute(InvalidArgument):
+    """A search attribute is not registered, or a value is not of its kind.
+
+    Attributes: `attribute` (its name), `kind` (None where it is not registered), `value` (as text).
+    """
+
+    code = "invalid_search_attribute"
+
+    attribute: str
+    kind: str | None
+    value: str
+
+
+class InvalidListQuery(InvalidArgument):
+    """A list query cannot be read. Attributes: `position` (of the character, from 0), `query`."""
+
+    code = "invalid_list_query"
+
+    position: int
+    query: str
+
+
 class QueryError(OperationError):
     """A query could not be answered. Attribute: `query`."""
 

@@ -3,20 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from aion.core.events import MemoUpdated, PatchMarked, SearchAttributesUpdated, WorkflowStarted
 from aion.core.history import Recorded
+from aion.core.search_attributes import PATCHES
 
-PATCHES: Final = "AionPatches"
-"""The search attribute that lists the patches that a run has taken."""
-
-Shown = dict[str, Any]
+Values = dict[str, Any]
 
 
-def merge(current: Shown, change: msgspec.Raw) -> None:
+class Shown(msgspec.Struct):
+    """What is shown with a run: search attributes as JSON values with their kinds, and the memo."""
+
+    search_attributes: Values = {}
+    kinds: dict[str, str] = {}
+    memo: Values = {}
+
+    @classmethod
+    def of_start(cls, started: WorkflowStarted) -> Shown:
+        """Give what a run begins with."""
+        return cls(
+            msgspec.json.decode(started.search_attributes),
+            dict(started.search_attribute_kinds),
+            msgspec.json.decode(started.memo),
+        )
+
+    def update(self, event: SearchAttributesUpdated) -> None:
+        """Take a change of search attributes over; null unsets one."""
+        merge(self.search_attributes, event.attributes)
+        self.kinds.update(event.kinds)
+        for name in self.kinds.keys() - self.search_attributes.keys():
+            del self.kinds[name]
+
+    def add_patch(self, patch_id: str) -> None:
+        """Show a patch that the run has taken: which runs still need the old branch is a search then."""
+        taken = self.search_attributes.get(PATCHES, ())
+        self.search_attributes[PATCHES] = sorted({*taken, patch_id})
+
+
+def merge(current: Values, change: msgspec.Raw) -> None:
     """Take a change over; null unsets a value."""
     for name, value in msgspec.json.decode(change).items():
         if value is None:
@@ -25,24 +52,21 @@ def merge(current: Shown, change: msgspec.Raw) -> None:
             current[name] = value
 
 
-def add_patch(attributes: Shown, patch_id: str) -> None:
-    """Show a patch that a run has taken."""
-    attributes[PATCHES] = sorted({*attributes.get(PATCHES, ()), patch_id})
-
-
-def shown_of(history: Iterable[Recorded]) -> tuple[Shown, Shown]:
+def shown_of(history: Iterable[Recorded]) -> Shown:
     """Give the search attributes and the memo that a history leads to."""
-    attributes: Shown = {}
-    memo: Shown = {}
+    shown = Shown()
     for recorded in history:
         match recorded.event:
             case WorkflowStarted() as event:
-                attributes = msgspec.json.decode(event.search_attributes)
-                memo = msgspec.json.decode(event.memo)
+                shown = Shown.of_start(event)
             case SearchAttributesUpdated() as event:
-                merge(attributes, event.attributes)
+                shown.update(event)
             case MemoUpdated() as event:
-                merge(memo, event.memo)
+                merge(shown.memo, event.memo)
             case PatchMarked() as event:
-                add_patch(attributes, event.patch_id)
-    return attributes, memo
+                shown.add_patch(event.patch_id)
+    return shown
+
+
+SHOWING = (WorkflowStarted, SearchAttributesUpdated, MemoUpdated, PatchMarked)
+"""The events that `shown_of` reads."""

@@ -2,6 +2,7 @@
 
 from aion.models.activities import ActivityTask
 from aion.models.runs import Event, Message, Request, Run, Timer, Update
+from aion.models.search import SearchAttribute, SearchValue
 from aion.models.workers import Tick, Worker
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "Message",
     "Request",
     "Run",
+    "SearchAttribute",
+    "SearchValue",
     "Tick",
     "Timer",
     "Update",

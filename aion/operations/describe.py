@@ -10,8 +10,10 @@ from typing import Any
 import msgspec
 
 from aion.core.failures import Failure, decode_failure
+from aion.core.search_attributes import typed
 from aion.core.status import RunStatus
 from aion.operations.target import find
+from aion.store.attribute_registry import registry
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,9 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
         continued_from_run_id=run.continued_from_run_id,
         parent_run_id=run.parent_run_id,
         memo=msgspec.json.decode(run.memo),
-        search_attributes=run.search_attributes,
+        search_attributes=typed(
+            run.search_attributes, registry.kinds_for(set(run.search_attributes))
+        ),
         failure=None if run.failure is None else decode_failure(run.failure.encode()),
         problem=None if run.problem is None else msgspec.json.decode(run.problem),
         problem_count=run.problem_count,

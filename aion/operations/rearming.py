@@ -55,7 +55,7 @@ def rearm(
         if last is None or not last.status.is_open:
             answers.append(_outcome(child, last))
     lifecycle.arm(run_id, work, task_queue=task_queue, now=now)
-    lifecycle.show(run_id, *shown_of(kept))
+    lifecycle.show(run_id, shown_of(kept))
     mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
     mailbox.post([mailbox.message(run_id, answer) for answer in answers], now=now)
 

@@ -20,11 +20,11 @@ from aion.operations import bell, terminate
 from aion.operations.checking import (
     check_duration,
     check_headers,
-    check_indexable,
     check_text,
 )
 from aion.operations.clock import clock
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
+from aion.operations.search_attributes import kept_attributes
 from aion.store import runs
 from aion.store.dialects import atomic
 
@@ -117,6 +117,7 @@ def _new_run(request: StartRequest) -> runs.NewRun:
     deadline = None
     if request.execution_timeout is not None:
         deadline = now + (request.start_delay or dt.timedelta(0)) + request.execution_timeout
+    attributes = kept_attributes(request.search_attributes)
     started = WorkflowStarted(
         workflow_id=request.workflow_id or str(run_id),
         workflow_type=request.workflow_type,
@@ -130,16 +131,12 @@ def _new_run(request: StartRequest) -> runs.NewRun:
         execution_deadline_at=deadline,
         start_delay=request.start_delay,
         memo=msgspec.Raw(encode(request.memo, field="memo")),
-        search_attributes=msgspec.Raw(_indexable(request.search_attributes)),
+        search_attributes=attributes.raw,
+        search_attribute_kinds=attributes.kinds,
         headers=request.headers,
         request_id=request.request_id,
     )
     return runs.NewRun(run_id, started, now)
-
-
-def _indexable(attributes: dict[str, Any]) -> bytes:
-    field = "search_attributes"
-    return check_indexable(field, encode(attributes, field=field))
 
 
 def _conflict(request: StartRequest, workflow_id: str) -> Started | None:

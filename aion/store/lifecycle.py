@@ -7,18 +7,17 @@ import uuid
 from collections.abc import Collection, Iterable
 from typing import Any
 
-import msgspec
-
 from aion.core.errors import WrongState
 from aion.core.events import ActivityScheduled, TimerStarted
 from aion.core.history import encode_event
 from aion.core.ids import uuid7
 from aion.core.pending import PendingWork
+from aion.core.shown import Shown
 from aion.core.status import RunStatus
-from aion.store import mailbox
+from aion.store import mailbox, shown
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
-from aion.store.rows import ATTRIBUTE_COLUMNS, START_TIMER, TIMER_COLUMNS, ActivityOrder
+from aion.store.rows import START_TIMER, TIMER_COLUMNS, ActivityOrder
 
 
 def pause(run_id: uuid.UUID) -> None:
@@ -94,15 +93,10 @@ def _insert_timers(cursor: Any, run_id: uuid.UUID, timers: Iterable[TimerStarted
         dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, rows)
 
 
-def show(run_id: uuid.UUID, search_attributes: dict[str, Any], memo: dict[str, Any]) -> None:
+def show(run_id: uuid.UUID, what: Shown) -> None:
     """Write the data shown with a run."""
-    row = (
-        run_id,
-        msgspec.json.encode(search_attributes).decode(),
-        msgspec.json.encode(memo).decode(),
-    )
     with connection().cursor() as cursor:
-        dialect().update(cursor, "aion_run", ATTRIBUTE_COLUMNS, [row])
+        shown.write(cursor, [shown.ShownWrite(run_id, what)])
 
 
 def adopt(children: Collection[uuid.UUID], parent_run_id: uuid.UUID) -> None:

@@ -15,7 +15,10 @@ from typing import Any, Final
 import msgspec
 
 from aion.core.history import Recorded, decode_event
+from aion.core.search_attributes import ValueRow, value_rows
+from aion.core.shown import Shown
 from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
+from aion.store import search_values, shown
 from aion.store.dialects import connection, dialect
 
 _DECIDING: Final = [kind.__name__ for kind in STATUS_AFTER]
@@ -44,6 +47,22 @@ class Compared(msgspec.Struct):
     def is_whole(self) -> bool:
         """Whether the history has no gap."""
         return self.event_count == self.last_seq - self.first_seq + 1
+
+
+class ShownByRows(msgspec.Struct):
+    """What the rows of a run show: search attributes as values and as rows, and the memo."""
+
+    search_attributes: dict[str, Any]
+    memo: dict[str, Any]
+    values: set[ValueRow]
+
+    def agrees(self, right: Shown) -> bool:
+        """Tell whether this is what a history says."""
+        return (
+            self.search_attributes == right.search_attributes
+            and self.memo == right.memo
+            and self.values == set(value_rows(right.search_attributes, right.kinds))
+        )
 
 
 def run_ids(*, after: uuid.UUID | None, limit: int, idle: bool = False) -> list[uuid.UUID]:
@@ -127,6 +146,31 @@ def write_projection(run: Compared) -> None:
                 sql.uuid(run.id),
             ],
         )
+
+
+def shown_by_rows(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, ShownByRows]:
+    """Read what the rows of runs show, and what lists find them by."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT id, CAST(search_attributes AS text), memo FROM aion_run "
+            f"WHERE {sql.among('id', 'uuid')}",
+            [sql.many(ids)],
+        )
+        rows = [(sql.read_uuid(row[0]), *row[1:]) for row in cursor.fetchall()]
+        values = search_values.read(ids, cursor=cursor)
+    return {
+        run_id: ShownByRows(
+            msgspec.json.decode(searched), msgspec.json.decode(memo), values.get(run_id, set())
+        )
+        for run_id, searched, memo in rows
+    }
+
+
+def write_shown(found: Sequence[shown.ShownWrite]) -> None:
+    """Write what runs should show. For the holder of their locks."""
+    with connection().cursor() as cursor:
+        shown.write(cursor, found)
 
 
 def remove_leftovers(*, limit: int) -> int:

@@ -23,9 +23,6 @@ TIMER_COLUMNS = {
 }
 
 
-ATTRIBUTE_COLUMNS = {"id": "uuid", "search_attributes": "jsonb", "memo": "text"}
-
-
 class RunRow(msgspec.Struct, gc=False):
     """What a turn knows of a run that it has locked."""
 

@@ -12,7 +12,7 @@ import msgspec
 from aion.core.events import WorkflowStarted
 from aion.core.history import Recorded, decode_event, encode_event
 from aion.core.status import RunStatus
-from aion.store import mailbox
+from aion.store import mailbox, search_values
 from aion.store.dialects import connection, dialect
 from aion.store.histories import insert_events
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TIMER_COLUMNS
@@ -126,6 +126,7 @@ def try_insert(new: NewRun) -> bool:
             _insert_beginnings(cursor, [(new, data)])
             return True
         _insert_timers(cursor, [new])
+        _insert_search_values(cursor, [new])
     return True
 
 
@@ -176,6 +177,7 @@ def _insert_beginnings(cursor: Any, encoded: list[tuple[NewRun, bytes]]) -> None
     if not encoded:
         return
     now = encoded[0][0].at
+    _insert_search_values(cursor, [new for new, _ in encoded])
     prompt = [new.id for new, _ in encoded if new.started.start_delay is None]
     mailbox.post([(run_id, mailbox.START, "{}") for run_id in prompt], now=now, cursor=cursor)
     _insert_timers(cursor, [new for new, _ in encoded])
@@ -185,6 +187,19 @@ def _insert_timers(cursor: Any, news: list[NewRun]) -> None:
     timers = [timer for new in news for timer in new.timers()]
     if timers:
         dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, timers)
+
+
+def _insert_search_values(cursor: Any, news: list[NewRun]) -> None:
+    """Write what lists find new runs by; no statement where there is nothing."""
+    kinds = [(new, new.started.search_attribute_kinds) for new in news]
+    search_values.insert(
+        [
+            (new.id, msgspec.json.decode(new.started.search_attributes), given)
+            for new, given in kinds
+            if given
+        ],
+        cursor=cursor,
+    )
 
 
 def first_event(new: NewRun) -> Recorded:

@@ -16,14 +16,13 @@ import msgspec
 from aion.core.errors import WorkflowAlreadyStarted
 from aion.core.events import ActivityCancelled, ChildWorkflowFailed
 from aion.core.failures import failure_from
-from aion.store import mailbox, outgoing, runs, updates
+from aion.store import mailbox, outgoing, runs, shown, updates
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
 from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
 from aion.store.outgoing import Outgoing
 from aion.store.rows import (
-    ATTRIBUTE_COLUMNS,
     TIMER_COLUMNS,
     ActivityOrder,
     Hold,
@@ -32,6 +31,7 @@ from aion.store.rows import (
     TimerOrder,
 )
 from aion.store.runs import NewRun
+from aion.store.shown import ShownWrite
 from aion.store.updates import UpdateAnswer
 
 RUN_COLUMNS = {
@@ -73,7 +73,7 @@ class TurnWrites:
     parents_closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
     updates: list[UpdateAnswer] = dataclasses.field(default_factory=list)
     updates_abandoned: list[uuid.UUID] = dataclasses.field(default_factory=list)
-    attributes: list[tuple[uuid.UUID, str, str]] = dataclasses.field(default_factory=list)
+    attributes: list[ShownWrite] = dataclasses.field(default_factory=list)
 
 
 def write(writes: TurnWrites, *, now: dt.datetime) -> None:
@@ -95,8 +95,7 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         mailbox.post([*writes.messages_out, *unstarted, *refused, *sent], now=now, cursor=cursor)
         updates.answer(cursor, writes.updates)
         updates.abandon(cursor, writes.updates_abandoned)
-        if writes.attributes:
-            dialect().update(cursor, "aion_run", ATTRIBUTE_COLUMNS, writes.attributes)
+        shown.write(cursor, writes.attributes)
         _hold(cursor, writes.holds)
         mailbox.set_parked(writes.unparked, parked=False, cursor=cursor)
         held = [hold.run_id for hold in writes.holds]

@@ -24,6 +24,7 @@ from aion.core.events import (
 )
 from aion.core.failures import exception_from
 from aion.core.payloads import encode
+from aion.core.search_attributes import Attributes
 from aion_engine.replay.command_log import CommandLog, Mode
 from aion_engine.replay.futures import PendingResult
 from aion_engine.replay.loop import WorkflowLoop
@@ -57,13 +58,19 @@ class Children:
         self.pending: dict[str, Child] = {}  # by run id: a workflow id may be used again
 
     def start(
-        self, call: ChildCall, *, lineage: str, run_id: str, site: Site | None
+        self,
+        call: ChildCall,
+        attributes: Attributes,
+        *,
+        lineage: str,
+        run_id: str,
+        site: Site | None,
     ) -> tuple[str, asyncio.Future[Any]]:
         """Ask for a child; gives its workflow id and the future of its result."""
         self._log.check(call)
         self._count += 1
         workflow_id = call.options.id or f"{lineage}:{self._count}"
-        command = self._log.issue(_started(workflow_id, run_id, call), site)
+        command = self._log.issue(_started(workflow_id, run_id, call, attributes), site)
         child = Child(workflow_id, run_id, call, command, self._log.epoch)
         child.future = PendingResult(
             loop=self._loop,
@@ -128,7 +135,9 @@ class Children:
                 child.future.set_exception(_error(child, event, cause_))
 
 
-def _started(workflow_id: str, run_id: str, call: ChildCall) -> ChildWorkflowStarted:
+def _started(
+    workflow_id: str, run_id: str, call: ChildCall, attributes: Attributes
+) -> ChildWorkflowStarted:
     options = call.options
     return ChildWorkflowStarted(
         workflow_id=workflow_id,
@@ -141,9 +150,8 @@ def _started(workflow_id: str, run_id: str, call: ChildCall) -> ChildWorkflowSta
         retry=options.retry,
         parent_close_policy=str(options.parent_close_policy),
         memo=msgspec.Raw(encode(dict(options.memo), field="the child's memo")),
-        search_attributes=msgspec.Raw(
-            encode(dict(options.search_attributes), field="the child's search attributes")
-        ),
+        search_attributes=attributes.raw,
+        search_attribute_kinds=attributes.kinds,
     )
 
 

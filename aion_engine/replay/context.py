@@ -7,7 +7,7 @@ import contextvars
 import datetime as dt
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -26,8 +26,9 @@ from aion.core.commands import Site
 from aion.core.errors import NonDeterminismError, PayloadError, WorkflowCodeError
 from aion.core.events import SideEffectRecorded, WorkflowStarted
 from aion.core.payloads import decode, encode
+from aion.core.search_attributes import Attributes
 from aion_engine.replay.activities import Activities
-from aion_engine.replay.attributes import Attributes
+from aion_engine.replay.attributes import ShownData
 from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
 from aion_engine.replay.externals import Externals
@@ -70,7 +71,7 @@ class InstanceContext:
         self.started: WorkflowStarted
         self.definition = definition
         self.randomness: Randomness
-        self.attributes: Attributes
+        self.attributes = ShownData(parts.log, self.lookahead)
         self._parts = parts
         self._loop = parts.loop
         self._log = parts.log
@@ -88,7 +89,7 @@ class InstanceContext:
         self._lineage = _as_id(started.seed) or self._run_id
         if self._new_seed:
             self.reopened(self._new_seed)
-        self.attributes = Attributes(self._log, started)
+        self.attributes.begin(started)
 
     def reopened(self, seed: str) -> None:
         """Bring forth runs with other ids from now on: those of what was undone are in use.
@@ -120,7 +121,7 @@ class InstanceContext:
             execution_timeout=started.execution_timeout,
             headers=dict(started.headers),
             memo=dict(self.attributes.memo),
-            search_attributes=dict(self.attributes.search_attributes),
+            search_attributes=self.attributes.typed(),
         )
 
     def now(self) -> dt.datetime:
@@ -247,8 +248,9 @@ class InstanceContext:
         """Ask for a child workflow."""
         self._log.check(call)
         run_id = self.next_run_id()
+        attributes = self.kept_attributes(call.options.search_attributes)
         workflow_id, future = self._parts.children.start(
-            call, lineage=self._lineage, run_id=run_id, site=site
+            call, attributes, lineage=self._lineage, run_id=run_id, site=site
         )
         return ChildStarted(workflow_id, run_id, future)
 
@@ -322,7 +324,11 @@ class InstanceContext:
 
     def upsert(self, what: str, values: dict[str, Any]) -> None:
         """Change search attributes or the memo."""
-        self.attributes.upsert(what, values)
+        self.attributes.upsert(what, values, replaying=self.replaying)
+
+    def kept_attributes(self, values: Mapping[str, Any]) -> Attributes:
+        """Bring search attributes for another run into the form in which they are recorded."""
+        return self.attributes.kept(values, replaying=self.replaying)
 
     def should_continue_as_new(self) -> bool:
         """Tell whether the history is long enough for a new run to be advisable."""

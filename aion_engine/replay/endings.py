@@ -26,9 +26,10 @@ def failed(context: InstanceContext, failure: Failure) -> WorkflowFailed:
 
 def continued(context: InstanceContext, wish: ContinueAsNew) -> WorkflowContinuedAsNew:
     """Close for a successor, which inherits what the code did not give it anew."""
-    attributes = context.attributes
-    memo = wish.memo or msgspec.json.encode(attributes.memo)
-    searched = wish.search_attributes or msgspec.json.encode(attributes.without_patches())
+    memo = wish.memo or msgspec.json.encode(context.attributes.memo)
+    searched = wish.search_attributes
+    if searched is None:
+        searched = context.attributes.for_successor()
     return WorkflowContinuedAsNew(
         successor_run_id=context.next_run_id(),
         workflow_type=wish.workflow_type,
@@ -36,5 +37,6 @@ def continued(context: InstanceContext, wish: ContinueAsNew) -> WorkflowContinue
         task_queue=wish.task_queue,
         run_timeout=wish.run_timeout,
         memo=msgspec.Raw(memo),
-        search_attributes=msgspec.Raw(searched),
+        search_attributes=searched.raw,
+        search_attribute_kinds=searched.kinds,
     )

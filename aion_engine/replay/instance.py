@@ -102,7 +102,7 @@ class Instance:
         self.updates = self.context.updates = Updates(self, self.messages, self._log)
         self._base = contextvars.Context()
         self._base.run(current_workflow.set, self.context)
-        self.context.on_problem = self._stop
+        self.context.on_problem = self.context.attributes.on_problem = self._stop
         self._main: Any = None
         self._problem: BaseException | None = None
 

@@ -8,7 +8,7 @@ import msgspec
 
 from aion.core.commands import Site
 from aion.core.errors import NonDeterminismError
-from aion.core.events import PatchMarked, SideEffectRecorded
+from aion.core.events import PatchMarked, SearchAttributesUpdated, SideEffectRecorded
 from aion.core.history import Recorded
 
 
@@ -18,6 +18,7 @@ class Lookahead:
     def __init__(self) -> None:
         self._side_effects: list[Recorded] = []
         self._patches: set[str] = set()
+        self._attributes: list[SearchAttributesUpdated] = []
         self._position = 0
         self._arrival_seq = 0
         self._open_ended = False
@@ -28,6 +29,9 @@ class Lookahead:
         """Take the command events of one arrival; `open_ended` if history may break off within them."""
         self._side_effects = [r for r in recorded if type(r.event) is SideEffectRecorded]
         self._patches = {r.event.patch_id for r in recorded if isinstance(r.event, PatchMarked)}
+        self._attributes = [
+            r.event for r in reversed(recorded) if isinstance(r.event, SearchAttributesUpdated)
+        ]
         self._position = 0
         self._arrival_seq = arrival_seq
         self._open_ended = open_ended
@@ -35,6 +39,10 @@ class Lookahead:
     def has_patch(self, patch_id: str) -> bool:
         """Tell whether history records a patch here, or breaks off before it could."""
         return patch_id in self._patches or self._open_ended
+
+    def next_search_attributes(self) -> SearchAttributesUpdated | None:
+        """Give the next recorded change; where there is none, comparing the commands says so."""
+        return self._attributes.pop() if self._attributes else None
 
     def next_side_effect(self, site: Site | None) -> msgspec.Raw | None:
         """Give the next recorded value, None where history breaks off before it.

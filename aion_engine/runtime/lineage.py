@@ -49,6 +49,7 @@ def child_of(
         retry=event.retry,
         memo=event.memo,
         search_attributes=event.search_attributes,
+        search_attribute_kinds=event.search_attribute_kinds,
         headers=event.headers,
     )
     return NewRun(run_id, first, at)
@@ -85,6 +86,7 @@ def _continued(
         run_timeout=event.run_timeout or started.run_timeout,
         memo=event.memo,
         search_attributes=event.search_attributes,
+        search_attribute_kinds=event.search_attribute_kinds,
         attempt=1,
         start_delay=None,
     )

@@ -25,13 +25,17 @@ import msgspec
 from django.db import transaction
 
 from aion.conf import settings
+from aion.core.events import WorkflowReopened
 from aion.core.history import decode_event
+from aion.core.pending import effective
+from aion.core.shown import SHOWING, shown_of
 from aion.core.status import STATUS_AFTER
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
 from aion.store import fencing, holds, publishing, recovery, workers
 from aion.store.dialects import alias, atomic
 from aion.store.recovery import Compared
+from aion.store.shown import ShownWrite
 from aion_engine.runtime import stranded
 from aion_engine.runtime.giving_up import give_back
 from aion_engine.runtime.outcomes import outcome_of
@@ -55,6 +59,7 @@ class Recovery:
         """Do all of it and give the report."""
         self._give_back_leases()
         self._repair_projections()
+        self._repair_shown()
         self._remove_leftovers()
         self._find_stranded()
         self._fire_what_is_overdue()
@@ -113,6 +118,16 @@ class Recovery:
                 recovery.write_projection(run)
         return len(wrong)
 
+    def _repair_shown(self) -> None:
+        self._add("search attributes and memos repaired", 0)
+        for ids in self._walk():
+            wrong = [write.run_id for write in wrongly_shown(ids)]
+            if wrong:
+                with self._batch():
+                    again = wrongly_shown(recovery.lock(wrong))
+                    recovery.write_shown(again)
+                self._add("search attributes and memos repaired", len(again))
+
     def _remove_leftovers(self) -> None:
         again = True
         while again:
@@ -156,6 +171,19 @@ class Recovery:
                 publish(waiting)
             self._add("activities published", len(waiting))
             again = len(waiting) == _ROWS and not self.dry_run
+
+
+def wrongly_shown(ids: Sequence[uuid.UUID]) -> list[ShownWrite]:
+    """Give what those runs should show whose rows show something else."""
+    if not ids:
+        return []
+    histories = recovery.histories_of(ids, (*SHOWING, WorkflowReopened))
+    rows = recovery.shown_by_rows(ids)
+    return [
+        ShownWrite(run_id, right)
+        for run_id, history in histories.items()
+        if run_id in rows and not rows[run_id].agrees(right := shown_of(effective(history)))
+    ]
 
 
 def projected(run: Compared) -> Compared:

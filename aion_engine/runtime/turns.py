@@ -31,7 +31,7 @@ import msgspec
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.conf import settings
-from aion.core.errors import DefinitionError, NonDeterminismError
+from aion.core.errors import DefinitionError, InvalidSearchAttribute, NonDeterminismError
 from aion.core.events import (
     ActivityOutcome,
     Event,
@@ -50,6 +50,7 @@ from aion.operations.clock import clock
 from aion.store import claims, histories, mailbox, sessions, turns
 from aion.store.dialects import atomic
 from aion.store.rows import Claimed, RunRow
+from aion.store.shown import ShownWrite
 from aion.store.turns import TurnWrites
 from aion.store.updates import UpdateAnswer
 from aion_engine.replay.advance import advance
@@ -67,6 +68,7 @@ from aion_engine.runtime.arrivals import (
 )
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
+from aion_engine.runtime.registered_attributes import RegisteredAttributes
 
 log = logging.getLogger("aion.turns")
 
@@ -121,6 +123,7 @@ class Turns:
     def __init__(self, worker_id: uuid.UUID) -> None:
         self.worker_id = worker_id
         self.cache = InstanceCache(runs=settings.CACHE_RUNS, size=settings.CACHE_BYTES)
+        self._registry = RegisteredAttributes()
         self._watchdog = Watchdog(settings.YIELD_LIMIT)
         self._limit = settings.BATCH_RUNS
         self._time = settings.BATCH_TIME
@@ -154,6 +157,7 @@ class Turns:
             return
         works = self._prepare(claimed, outcomes)
         writes = TurnWrites()
+        self._registry.begin()
         until = time.perf_counter() + self._time
         try:
             while works and (not batch.seen or time.perf_counter() <= until):
@@ -211,8 +215,7 @@ class Turns:
         refused: list[tuple[str, Failure]] = []
         passed_on: list[Event] = []
         try:
-            with self._watchdog.watch(f"run {run.id} of {run.workflow_type}"):
-                instance, gained = self._fold(work, now, refused, passed_on)
+            instance, gained = self._watched(work, now, refused, passed_on)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
             return
@@ -243,6 +246,7 @@ class Turns:
         )
         consume(work.claimed, writes)
         _add_attributes(run.id, instance, writes)
+        self._registry.note(instance)
         if run.held_until is not None:
             writes.unparked.append(run.id)  # a message brought it back before its time
         if update.closed_at is not None:
@@ -253,6 +257,28 @@ class Turns:
         self.cache.put(run.id, instance, run.history_bytes + _BYTES_PER_EVENT * len(gained))
         if instance.local_activities:
             batch.locals.append((work.claimed, instance))
+
+    def _watched(
+        self,
+        work: Work,
+        now: dt.datetime,
+        refused: list[tuple[str, Failure]],
+        passed_on: list[Event],
+    ) -> tuple[Instance, list[Recorded]]:
+        """Fold, and once more where a search attribute may have been registered a moment ago."""
+        watched = f"run {work.run.id} of {work.run.workflow_type}"
+        try:
+            with self._watchdog.watch(watched):
+                return self._fold(work, now, refused, passed_on)
+        except InvalidSearchAttribute:
+            if not self._registry.learns():
+                raise
+        refused.clear()
+        passed_on.clear()
+        work.drop_instance()
+        work.rows = histories.load_rows([work.run.id]).get(work.run.id, [])
+        with self._watchdog.watch(watched):
+            return self._fold(work, now, refused, passed_on)
 
     def _fold(
         self,
@@ -274,6 +300,7 @@ class Turns:
                     reopen(work.instance, mark)
             else:
                 work.instance, _ = replay(definition, str(run.id), history)
+        self._registry.tell(work.instance)
         gained = advance(
             work.instance, arrivals, at=now, start=start, refused=refused, passed_on=passed_on
         )
@@ -355,7 +382,5 @@ def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -
     """Write search attributes and memo where the code has changed them."""
     attributes = instance.context.attributes
     if attributes.changed:
-        attributes.changed = False
-        searched = msgspec.json.encode(attributes.search_attributes).decode()
-        memo = msgspec.json.encode(attributes.memo).decode()
-        writes.attributes.append((run_id, searched, memo))
+        writes.attributes.append(ShownWrite(run_id, attributes.shown, attributes.searched))
+        attributes.changed = attributes.searched = False

@@ -43,4 +43,12 @@ AION = {
     "BELL": "aion_engine.runtime.bells.PollingBell",
     # A busy machine must not cut a batch in two: tests compare histories.
     "BATCH_TIME": 10,
+    # Those that the tests of the language set. Kinds have tests of their own.
+    "SEARCH_ATTRIBUTES": {
+        **dict.fromkeys(["a", "b", "bad", "customer", "first", "good", "more", "n", "old"], "int"),
+        **dict.fromkeys(["n0", "n1", "n2", "round1", "round2", "round3"], "int"),
+        **dict.fromkeys(["color", "never", "stage"], "keyword"),
+        "at": "datetime",
+        "tags": "keyword_list",
+    },
 }

@@ -11,9 +11,10 @@ from django.db import DatabaseError, transaction
 
 from aion import client, workflow
 from aion.core.status import project
-from aion.models import ActivityTask, Message, Run, Timer, Worker
+from aion.models import ActivityTask, Message, Run, SearchValue, Timer, Worker
 from aion.operations import bell
 from aion.store import turns
+from aion_engine.runtime.recovery import Recovery
 from aion_engine.runtime.tick import tick
 from tests.support import kit
 from tests.support.clocks import StandingClock
@@ -343,3 +344,29 @@ def test_many_runs_of_everything_at_once(script: Register, acting: Register) -> 
         0,
         0,
     )
+
+
+def test_what_is_shown_is_repaired_from_history_once(
+    engine: Engine, clock: StandingClock, script: Register
+) -> None:
+    @script
+    async def main(me: kit.Scripted) -> None:
+        workflow.patched("p")
+        workflow.upsert_search_attributes({"n": 2, "tags": ["x", "y"], "color": None})
+        workflow.upsert_memo({"m": 1})
+        await workflow.wait_condition(lambda: False)
+
+    handle = engine.start("main", search_attributes={"color": "red"})
+    other = engine.start("other", search_attributes={"color": "red"}, memo={"k": "v"})
+    engine.turns()
+    rows = SearchValue.objects.order_by("run", "name", "position")
+    right = (list(rows.values()), list(Run.objects.order_by("id").values()))
+    SearchValue.objects.filter(run=handle.run_id, name="tags").delete()
+    SearchValue.objects.filter(run=handle.run_id, name="n").update(integer=3)
+    Run.objects.filter(id=other.run_id).update(search_attributes={}, memo="{}")
+
+    first, second = Recovery().run(), Recovery().run()
+
+    assert first["search attributes and memos repaired"] == 2
+    assert second["search attributes and memos repaired"] == 0
+    assert (list(rows.values()), list(Run.objects.order_by("id").values())) == right

@@ -114,3 +114,30 @@ def test_a_long_history_costs_as_many_statements_as_a_short_one(patient: Engine)
 
 def test_a_batch_without_work_is_one_statement(engine: Engine) -> None:
     assert len(statements(engine)) == 1
+
+
+def test_search_attributes_cost_three_statements_whatever_their_number(
+    patient: Engine, script: Callable[[Any], Any]
+) -> None:
+    from aion import workflow
+
+    @script
+    async def main(me: kit.Scripted, values: dict[str, Any] | None = None) -> None:
+        while True:
+            await workflow.wait_condition(lambda: me.notes)
+            if values := me.notes.pop():
+                workflow.upsert_search_attributes(values)
+
+    handles = [patient.start("main") for _ in range(50)]
+    statements(patient)
+
+    def batch(number: int, values: dict[str, Any]) -> list[str]:
+        for handle in handles[:number]:
+            handle.signal("note", values)
+        return statements(patient)
+
+    without = batch(50, {})
+    one = batch(1, {"n": 1})
+    many = batch(50, {"n": 1, "color": "red", "tags": ["a", "b", "c"]})
+
+    assert len(one) == len(many) == len(without) + 3

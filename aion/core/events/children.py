@@ -29,6 +29,7 @@ class ChildWorkflowStarted(CommandEvent, frozen=True, kw_only=True):
     parent_close_policy: str = "terminate"
     memo: Payload = EMPTY_OBJECT
     search_attributes: Payload = EMPTY_OBJECT
+    search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
 
     @property

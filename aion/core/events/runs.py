@@ -47,6 +47,7 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     last_failure: Failure | None = None
     memo: Payload = EMPTY_OBJECT
     search_attributes: Payload = EMPTY_OBJECT
+    search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
     request_id: str = ""
 
@@ -80,6 +81,7 @@ class WorkflowContinuedAsNew(CommandEvent, frozen=True, kw_only=True):
     run_timeout: dt.timedelta | None = None
     memo: Payload = EMPTY_OBJECT  # the successor's, as are the search attributes
     search_attributes: Payload = EMPTY_OBJECT
+    search_attribute_kinds: dict[str, str] = {}
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -132,9 +134,10 @@ class CancelRequested(Arrival, frozen=True, kw_only=True):
 
 
 class SearchAttributesUpdated(CommandEvent, frozen=True, kw_only=True):
-    """The workflow changed search attributes; null unsets one."""
+    """The workflow changed search attributes; null unsets one. `kinds` says what the values are."""
 
     attributes: Payload = EMPTY_OBJECT
+    kinds: dict[str, str] = {}
 
 
 class MemoUpdated(CommandEvent, frozen=True, kw_only=True):
