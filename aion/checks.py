@@ -17,7 +17,7 @@ from aion.authoring.registry import registry
 from aion.conf import find_problems, settings
 from aion.operations.search_attributes import conflicts
 
-PORTS = ("DISPATCHER", "BELL", "QUERIER")
+PORTS = ("DISPATCHER", "BELL", "QUERIER", "ACCESS")
 
 
 @register("aion")

@@ -27,6 +27,7 @@ class Settings:
         "aion_engine.runtime.bells.PollingBell"  # tells loops and waiters that there is work
     )
     QUERIER: str = "aion_engine.runtime.queries.ReplayQuerier"  # answers queries
+    ACCESS: str = "aion.access.PermissionAccess"  # says who may do what in admin and API
     REDIS_URL: str = ""  # for RedisBell
     TUNE_SESSION: bool = True  # False for poolers that share sessions between transactions
     LEASE: float = 15.0  # a worker silent for so long is dead

@@ -11,3 +11,7 @@ class AionApiConfig(AppConfig):
 
     name = "aion_api"
     verbose_name = _("Aion API")
+
+    def ready(self) -> None:
+        """Register the checks."""
+        from aion_api import checks  # noqa: F401

@@ -5,5 +5,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("aion/", include("aion_api.urls")),
     path("orders/", include("examples.orders.urls")),
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from aion.core.history import Recorded
-from aion.management.run_command import plain
+from aion.core.plain import plain
 
 _WIDEST: Final = 120
 

@@ -7,16 +7,15 @@ type, 4 its state does not allow it (closed, not paused, id taken), 5 the time r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any, ClassVar, Final
 
-import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from aion import client
 from aion.client import WorkflowHandle
 from aion.core import errors
 from aion.core.errors import AionError
+from aion.core.plain import plain
 
 NOT_FOUND: Final = 3
 WRONG_STATE: Final = 4
@@ -138,11 +137,6 @@ def refused(error: AionError | TypeError) -> CommandError:
     cause = error.__cause__
     because = f": {cause}" if isinstance(cause, AionError) and str(cause) not in str(error) else ""
     return CommandError(f"{code}: {error}{because}", returncode=number)
-
-
-def plain(value: Any, *, other: Callable[[Any], Any] = str) -> Any:
-    """Give a value as JSON knows it: dataclasses as objects, times as text."""
-    return msgspec.to_builtins(value, enc_hook=other, str_keys=True)
 
 
 def to_json(value: Any) -> str:

@@ -48,6 +48,7 @@ class ActivityTask(models.Model):
     class Meta:
         verbose_name = _("pending activity")
         verbose_name_plural = _("pending activities")
+        default_permissions = ("view",)
         constraints = (
             models.UniqueConstraint(fields=["run", "activity_id"], name="aion_activity_identity"),
         )

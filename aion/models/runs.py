@@ -57,6 +57,21 @@ class Run(models.Model):
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
+        default_permissions = ("view",)  # nobody edits a projection; each verb has its own
+        permissions = (
+            ("start_run", _("Can start workflows")),
+            ("signal_run", _("Can signal runs")),
+            ("query_run", _("Can query runs")),
+            ("update_run", _("Can send updates to runs")),
+            ("cancel_run", _("Can cancel runs")),
+            ("terminate_run", _("Can terminate runs")),
+            ("pause_run", _("Can pause runs")),
+            ("resume_run", _("Can resume runs")),
+            ("release_run", _("Can release held runs")),
+            ("reopen_run", _("Can reopen runs")),
+            ("reset_run", _("Can reset runs")),
+            ("operate_activity", _("Can pause, retry and complete activities")),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=["workflow_id"],
@@ -111,6 +126,7 @@ class Event(models.Model):
     class Meta:
         verbose_name = _("event")
         verbose_name_plural = _("events")
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
@@ -143,6 +159,7 @@ class Message(models.Model):
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
+        default_permissions = ("view",)
         indexes = (
             models.Index(fields=["run", "id"], name="aion_message_mailbox"),
             models.Index(fields=["id"], name="aion_message_ready", condition=Q(parked=False)),
@@ -162,6 +179,7 @@ class Request(models.Model):
     class Meta:
         verbose_name = _("request")
         verbose_name_plural = _("requests")
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return self.request_id
@@ -193,6 +211,7 @@ class Update(models.Model):
     class Meta:
         verbose_name = _("update")
         verbose_name_plural = _("updates")
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
@@ -212,6 +231,7 @@ class Timer(models.Model):
     class Meta:
         verbose_name = _("timer")
         verbose_name_plural = _("timers")
+        default_permissions = ("view",)
         constraints = (
             models.UniqueConstraint(fields=["run", "timer_id"], name="aion_timer_identity"),
         )

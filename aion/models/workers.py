@@ -23,6 +23,7 @@ class Worker(models.Model):
     class Meta:
         verbose_name = _("worker")
         verbose_name_plural = _("workers")
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return self.name
@@ -37,6 +38,7 @@ class Tick(models.Model):
     class Meta:
         verbose_name = _("tick")
         verbose_name_plural = _("ticks")
+        default_permissions = ("view",)
 
     def __str__(self) -> str:
         return str(self.ticked_at)

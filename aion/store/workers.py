@@ -127,3 +127,12 @@ def last_tick() -> dt.datetime | None:
         cursor.execute("SELECT ticked_at FROM aion_tick WHERE id = 1")
         row = cursor.fetchone()
     return dialect().read_time(row[0]) if row else None
+
+
+def count_alive(*, since: dt.datetime) -> int:
+    """Count the workers seen since a moment."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM aion_worker WHERE last_seen_at >= %s", [dialect().time(since)]
+        )
+        return int(cursor.fetchone()[0])

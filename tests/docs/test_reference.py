@@ -85,8 +85,9 @@ def test_no_event_is_there_that_does_not_exist() -> None:
 
 def check_ids() -> set[str]:
     """The ids that the checks give, read from their code."""
-    tree = ast.parse((ROOT / "aion" / "checks.py").read_text())
-    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    trees = [ast.parse(path.read_text()) for path in sorted(ROOT.glob("aion*/checks.py"))]
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    constants = (node.value for node in nodes if isinstance(node, ast.Constant))
     return {
         each for each in constants if isinstance(each, str) and re.fullmatch(r"aion\.[EW]\d+", each)
     }

@@ -8,8 +8,9 @@ from django.core.management.base import CommandParser
 
 from aion import client
 from aion.client import WorkflowHandle
+from aion.core.plain import plain
 from aion.management.description_text import described, events
-from aion.management.run_command import RunCommand, plain, to_json
+from aion.management.run_command import RunCommand, to_json
 
 
 class Command(RunCommand):

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aion import client
-from aion.management.run_command import RunCommand, add_values, plain, to_json
+from aion.core.plain import plain
+from aion.management.run_command import RunCommand, add_values, to_json
 
 
 class Command(RunCommand):

@@ -8,7 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aion import client
-from aion.management.run_command import AionCommand, add_values, json_object, plain, to_json
+from aion.core.plain import plain
+from aion.management.run_command import AionCommand, add_values, json_object, to_json
 
 
 class Command(AionCommand):

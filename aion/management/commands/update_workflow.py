@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from aion.client import WorkflowHandle
-from aion.management.run_command import RunCommand, add_values, plain
+from aion.core.plain import plain
+from aion.management.run_command import RunCommand, add_values
 
 
 class Command(RunCommand):

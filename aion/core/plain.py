@@ -1,0 +1,12 @@
+"""Values as plain JSON: what commands and the API write."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+def plain(value: Any) -> Any:
+    """Give a value as JSON knows it: records as objects, times and ids as text."""
+    return msgspec.to_builtins(value, enc_hook=str, str_keys=True)

@@ -1,0 +1,121 @@
+"""What callers get: described for the OpenAPI document, and made from the client's records."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import enum
+import types
+import typing
+import uuid
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from aion.client import RunDescription
+
+_FIELDS: Final[dict[Any, type[serializers.Field[Any, Any, Any, Any]]]] = {
+    str: serializers.CharField,
+    int: serializers.IntegerField,
+    float: serializers.FloatField,
+    bool: serializers.BooleanField,
+    uuid.UUID: serializers.UUIDField,
+    dt.datetime: serializers.DateTimeField,
+    dt.timedelta: serializers.CharField,
+}
+
+
+def serializer_of(record: type[Any], name: str) -> type[serializers.Serializer[Any]]:
+    """Make the serializer class that describes a dataclass, from its annotations."""
+    hints = typing.get_type_hints(record)
+    fields = {field.name: _field(hints[field.name], name) for field in dataclasses.fields(record)}
+    body = {**fields, "__doc__": (record.__doc__ or "").partition("\n")[0]}
+    return type(name, (serializers.Serializer,), body)
+
+
+def _field(hint: Any, owner: str) -> serializers.Field[Any, Any, Any, Any]:
+    arguments = typing.get_args(hint)
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        inner = [each for each in arguments if each is not type(None)]
+        if len(inner) == 1 and len(inner) < len(arguments):
+            field = _field(inner[0], owner)
+            field.allow_null = True
+            return field
+        return serializers.JSONField()
+    if typing.get_origin(hint) in (list, tuple) and arguments:
+        return serializers.ListField(child=_field(arguments[0], owner))
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return serializer_of(hint, hint.__name__)()
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return serializers.ChoiceField([member.value for member in hint])
+    return _FIELDS.get(hint, serializers.JSONField)()
+
+
+Description = serializer_of(RunDescription, "Run")
+
+
+class Started(serializers.Serializer[Any]):
+    """The run that a start led to."""
+
+    workflow_id = serializers.CharField()
+    run_id = serializers.UUIDField()
+    workflow_type = serializers.CharField()
+    created = serializers.BooleanField(help_text="false when it was there before")
+
+
+class Done(serializers.Serializer[Any]):
+    """The run that something was done to."""
+
+    workflow_id = serializers.CharField()
+    run_id = serializers.UUIDField()
+    status = serializers.CharField()
+
+
+class Answer(serializers.Serializer[Any]):
+    """What a query or an update gave."""
+
+    result = serializers.JSONField(allow_null=True)
+
+
+class Pending(serializers.Serializer[Any]):
+    """An answer that is not there yet."""
+
+    status = serializers.CharField()
+    update_id = serializers.CharField(required=False)
+
+
+class Outcome(serializers.Serializer[Any]):
+    """How a run ended."""
+
+    status = serializers.CharField()
+    result = serializers.JSONField(allow_null=True, required=False)
+    failure = serializers.JSONField(allow_null=True, required=False)
+
+
+class HistoryEvent(serializers.Serializer[Any]):
+    """A fact of a run."""
+
+    seq = serializers.IntegerField()
+    recorded_at = serializers.DateTimeField()
+    kind = serializers.CharField()
+    attributes = serializers.DictField(child=serializers.JSONField())
+
+
+class History(serializers.Serializer[Any]):
+    """A page of a history."""
+
+    run_id = serializers.UUIDField()
+    events = HistoryEvent(many=True)
+    next_seq = serializers.IntegerField(
+        allow_null=True, help_text="where the next page begins; null at the end"
+    )
+
+
+class Problem(serializers.Serializer[Any]):
+    """An error (RFC 9457). `code` is stable; more members may stand beside it."""
+
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    code = serializers.CharField()
+    detail = serializers.CharField()

@@ -1,0 +1,32 @@
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from rest_framework.test import APIClient
+
+from aion.access import Verb
+from tests.support.fixtures import acting, clock, engine, script
+
+__all__ = ["acting", "clock", "engine", "script"]
+
+
+def user_with(*verbs: Verb) -> Any:
+    user, _ = User.objects.get_or_create(username="-".join(verbs) or "nobody")
+    codenames = [verb.value for verb in verbs]
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="aion", codename__in=codenames)
+    )
+    assert user.user_permissions.count() == len(verbs)
+    return User.objects.get(pk=user.pk)  # without a cache of permissions
+
+
+def api_of(*verbs: Verb) -> APIClient:
+    api = APIClient(raise_request_exception=True)
+    api.force_authenticate(user_with(*verbs))
+    return api
+
+
+@pytest.fixture
+def api(db: None) -> APIClient:
+    """A client whose user may do everything, by permissions."""
+    return api_of(*Verb)
