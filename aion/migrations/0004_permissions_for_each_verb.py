@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("aion", "0002_tune_for_postgresql"),
+        ("aion", "0003_search_attributes"),
     ]
 
     operations = [
