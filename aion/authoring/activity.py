@@ -8,7 +8,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from aion.authoring.activity_definition import Activity
-from aion.authoring.context import ActivityInfo, current_activity, require_activity
+from aion.authoring.context import (
+    ActivityInfo,
+    CancellationDetails,
+    current_activity,
+    require_activity,
+)
 from aion.authoring.options import ActivityOptions, CancellationType
 from aion.authoring.registry import registry
 
@@ -16,8 +21,10 @@ __all__ = [
     "Activity",
     "ActivityInfo",
     "ActivityOptions",
+    "CancellationDetails",
     "CancellationType",
     "cancel_reason",
+    "cancellation_details",
     "celery_task",
     "defn",
     "heartbeat",
@@ -139,8 +146,17 @@ def is_cancelled() -> bool:
 
 
 def cancel_reason() -> str | None:
-    """Say why the attempt should stop (`cancelled`, `lost`, `shutdown`), None when it should not."""
+    """Say why the attempt should stop, None when it should not.
+
+    One of `cancelled`, `paused`, `reset`, `timed out`, `shutdown`, `lost`.
+    """
     return require_activity("activity.cancel_reason()").cancel_reason
+
+
+def cancellation_details() -> CancellationDetails | None:
+    """Say the same as flags, None when the attempt should not stop."""
+    reason = require_activity("activity.cancellation_details()").cancel_reason
+    return None if reason is None else CancellationDetails.of(reason)
 
 
 def wait_for_cancelled(timeout: float | None = None) -> bool:

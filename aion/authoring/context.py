@@ -14,7 +14,7 @@ import sys
 import uuid
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -73,6 +73,7 @@ class ActivityInfo:
     scheduled_at: dt.datetime | None = None
     started_at: dt.datetime | None = None
     start_to_close_timeout: dt.timedelta | None = None
+    schedule_to_close_timeout: dt.timedelta | None = None
     heartbeat_timeout: dt.timedelta | None = None
     retry: RetryPolicy | None = None
     heartbeat_details: tuple[Any, ...] = ()
@@ -83,6 +84,37 @@ class ActivityInfo:
     def idempotency_key(self) -> str:
         """A stable key of this activity, over all its attempts."""
         return f"{self.run_id}:{self.activity_id}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CancellationDetails:
+    """Why an attempt should stop. One of these is true.
+
+    `paused` and `reset`: an operator's wish; once it stops it is begun again, later or now. `timed_out`: it
+    is over its time. `not_found`: its lease is gone; another has taken over, or the run has closed.
+    """
+
+    cancel_requested: bool = False
+    paused: bool = False
+    reset: bool = False
+    timed_out: bool = False
+    worker_shutdown: bool = False
+    not_found: bool = False
+
+    @classmethod
+    def of(cls, reason: str) -> CancellationDetails:
+        """Give the details of a reason to stop."""
+        return cls(**{_DETAILS[reason]: True}) if reason in _DETAILS else cls()
+
+
+_DETAILS: Final = {
+    "cancelled": "cancel_requested",
+    "paused": "paused",
+    "reset": "reset",
+    "timed out": "timed_out",
+    "shutdown": "worker_shutdown",
+    "lost": "not_found",
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -4,6 +4,19 @@ Every function is synchronous and has an `a`-prefixed async twin, as in Django. 
 the caller's transaction: inside `transaction.atomic()` it happens if and when that commits.
 """
 
+from aion.client.activities import (
+    ActivityHandle,
+    alist_pending_activities,
+    alist_timers,
+    alist_workers,
+    apause_activity_type,
+    aunpause_activity_type,
+    list_pending_activities,
+    list_timers,
+    list_workers,
+    pause_activity_type,
+    unpause_activity_type,
+)
 from aion.client.handle import (
     WorkflowHandle,
 )
@@ -43,7 +56,15 @@ from aion.core.search_attributes import (
     AttributeKind,
 )
 from aion.operations.describe import (
+    OpenChild,
+    PendingUpdate,
     RunDescription,
+)
+from aion.operations.pending_lists import (
+    Page,
+    PendingActivity,
+    PendingTimer,
+    WorkerInfo,
 )
 from aion.operations.policies import (
     IdConflictPolicy,
@@ -54,22 +75,34 @@ from aion.operations.search_attributes import (
 )
 
 __all__ = [
+    "ActivityHandle",
     "AttributeKind",
     "IdConflictPolicy",
     "IdReusePolicy",
+    "OpenChild",
+    "Page",
+    "PendingActivity",
+    "PendingTimer",
+    "PendingUpdate",
     "RegisteredAttribute",
     "RunDescription",
     "UpdateHandle",
+    "WorkerInfo",
     "WorkflowHandle",
     "acancel_activity",
     "acomplete_activity",
     "aexecute_workflow",
     "afail_activity",
     "aheartbeat_activity",
+    "alist_pending_activities",
     "alist_search_attributes",
+    "alist_timers",
+    "alist_workers",
+    "apause_activity_type",
     "aregister_search_attribute",
     "asignal_with_start",
     "astart_workflow",
+    "aunpause_activity_type",
     "aunregister_search_attribute",
     "aupdate_with_start",
     "cancel_activity",
@@ -78,10 +111,15 @@ __all__ = [
     "fail_activity",
     "get_workflow_handle",
     "heartbeat_activity",
+    "list_pending_activities",
     "list_search_attributes",
+    "list_timers",
+    "list_workers",
+    "pause_activity_type",
     "register_search_attribute",
     "signal_with_start",
     "start_workflow",
+    "unpause_activity_type",
     "unregister_search_attribute",
     "update_with_start",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from aion.authoring.registry import registry
+from aion.client.activities import ActivityHandle
 from aion.client.calls import message, twin, waiting_twin
 from aion.client.lifecycle import RunLifecycle
 from aion.client.updates import UpdateHandle
@@ -143,12 +144,16 @@ class WorkflowHandle(RunLifecycle):
         return handle.result(timeout)
 
     def describe(self) -> RunDescription:
-        """Describe the run.
+        """Describe the run: what it waits for, and in words why it does not move.
 
         Raises:
             RunNotFound: there is no such run.
         """
         return _describe(self.workflow_id, self.run_id)
+
+    def activity(self, activity_id: str) -> ActivityHandle:
+        """Give a handle of one pending activity, to operate it. Nothing is looked up yet."""
+        return ActivityHandle(self.workflow_id, self.run_id, activity_id)
 
     def fetch_history(self, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:
         """Read the run's events from a seq on, at most `limit`.

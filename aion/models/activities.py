@@ -43,7 +43,16 @@ class ActivityTask(models.Model):
     heartbeat_details = models.TextField(default="[]")
     last_failure = models.TextField(null=True, blank=True)  # noqa: DJ001  # JSON, or none yet
     cancel_requested = models.BooleanField(default=False)
-    paused = models.BooleanField(default=False)
+    paused = models.BooleanField(default=False)  # by hand, or with its run: it is not begun
+    paused_at = models.DateTimeField(
+        null=True, blank=True
+    )  # by hand; a run's pause leaves it empty
+    paused_by = models.CharField(max_length=255, blank=True, default="", db_default="")
+    pause_reason = models.TextField(blank=True, default="", db_default="")
+    reset_requested = models.BooleanField(default=False, db_default=False)  # while an attempt runs
+    reset_heartbeat = models.BooleanField(default=False, db_default=False)
+    # `attempt` fences and only grows; people see it without the attempts that a reset has forgotten.
+    attempts_forgotten = models.PositiveIntegerField(default=0, db_default=0)
 
     class Meta:
         verbose_name = _("pending activity")

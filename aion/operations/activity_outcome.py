@@ -21,7 +21,9 @@ from aion.core.retry import RetryPolicy, next_delay
 from aion.operations import bell
 from aion.operations.clock import clock
 from aion.store import activities
+from aion.store.activities import Wishes
 from aion.store.attempts import Attempt
+from aion.store.dialects import atomic
 
 FINAL_TIMEOUTS = ("schedule_to_close", "schedule_to_start")
 
@@ -33,7 +35,7 @@ def complete(attempt: Attempt, result: bytes, *, worker: str = "") -> None:
         StaleAttempt: the attempt is no longer the current one; roll back what belongs to it.
     """
     event = ActivityCompleted(
-        activity_id=attempt.order.activity_id, result=msgspec.Raw(result), attempt=attempt.attempt
+        activity_id=attempt.order.activity_id, result=msgspec.Raw(result), attempt=attempt.number
     )
     activities.finish(attempt, event, worker=worker, now=clock.now())
     bell.ring_loops_after_commit()
@@ -46,7 +48,7 @@ def confirm_cancel(attempt: Attempt, *, reason: str = "", worker: str = "") -> N
         StaleAttempt: the attempt is no longer the current one.
     """
     event = ActivityCancelled(
-        activity_id=attempt.order.activity_id, reason=reason, attempt=attempt.attempt
+        activity_id=attempt.order.activity_id, reason=reason, attempt=attempt.number
     )
     activities.finish(attempt, event, worker=worker, now=clock.now())
     bell.ring_loops_after_commit()
@@ -58,17 +60,7 @@ def fail(attempt: Attempt, failure: Failure, *, worker: str = "") -> bool:
     Raises:
         StaleAttempt: the attempt is no longer the current one.
     """
-    now = clock.now()
-    retry_at = _next_attempt_at(attempt, failure, now)
-    if retry_at is not None:
-        activities.reschedule(attempt, failure, next_attempt_at=retry_at, now=now)
-        return True
-    event = ActivityFailed(
-        activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.attempt
-    )
-    activities.finish(attempt, event, worker=worker, now=now)
-    bell.ring_loops_after_commit()
-    return False
+    return _give_up(attempt, failure, ActivityFailed, worker=worker)
 
 
 def time_out(attempt: Attempt, kind: str) -> bool:
@@ -77,17 +69,32 @@ def time_out(attempt: Attempt, kind: str) -> bool:
     Raises:
         StaleAttempt: its outcome came first.
     """
-    now = clock.now()
     failure = _timeout(attempt, kind)
-    retry_at = None if kind in FINAL_TIMEOUTS else _next_attempt_at(attempt, failure, now)
-    if retry_at is not None:
-        activities.reschedule(attempt, failure, next_attempt_at=retry_at, now=now)
-        return True
-    event = ActivityTimedOut(
-        activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.attempt
-    )
-    activities.finish(attempt, event, worker="", now=now)
-    bell.ring_loops_after_commit()
+    return _give_up(attempt, failure, ActivityTimedOut, final=kind in FINAL_TIMEOUTS)
+
+
+def _give_up(
+    attempt: Attempt,
+    failure: Failure,
+    outcome: type[ActivityFailed | ActivityTimedOut],
+    *,
+    worker: str = "",
+    final: bool = False,
+) -> bool:
+    now = clock.now()
+    with atomic():
+        wishes = activities.settle(attempt)
+        retry_at = None if final else _next_attempt_at(attempt, failure, wishes, now)
+        if retry_at is not None:
+            activities.reschedule(
+                attempt, failure, next_attempt_at=retry_at, now=now, paused=wishes.paused
+            )
+            return True
+        event = outcome(
+            activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.number
+        )
+        activities.finish(attempt, event, worker=worker, now=now)
+        bell.ring_loops_after_commit()
     return False
 
 
@@ -100,19 +107,21 @@ def _timeout(attempt: Attempt, kind: str) -> Failure:
     return msgspec.structs.replace(failure, cause=cause, details=details)
 
 
-def _next_attempt_at(attempt: Attempt, failure: Failure, now: dt.datetime) -> dt.datetime | None:
+def _next_attempt_at(
+    attempt: Attempt, failure: Failure, wishes: Wishes, now: dt.datetime
+) -> dt.datetime | None:
     """Say when to try again, None when not: the policy, and the time left of schedule-to-close."""
+    if wishes.cancel_requested:
+        return None  # nobody waits for another attempt
     order = attempt.order
     seed = f"{attempt.run_id}:{order.activity_id}"
-    delay = next_delay(
-        order.retry or RetryPolicy(), attempt=attempt.attempt, failure=failure, seed=seed
-    )
+    # After a reset the attempts so far do not count; what can never succeed still ends.
+    number = 0 if wishes.reset_requested else attempt.number
+    delay = next_delay(order.retry or RetryPolicy(), attempt=number, failure=failure, seed=seed)
     if delay is None:
         return None
     retry_at = now + delay
     limit = order.schedule_to_close_timeout
     if limit is not None and retry_at >= attempt.scheduled_at + limit:
         return None
-    if activities.is_cancel_requested(attempt.id):
-        return None  # nobody waits for another attempt
     return retry_at

@@ -9,18 +9,22 @@ the row and posts the event to the run's mailbox in one transaction: there is no
 message, and no second one.
 
 A retry is the same row again: attempt + 1, scheduled, due later. Nothing of it goes into history.
+
+What an operator does to an activity stands in `interventions`. A *pause* marks the row, and nobody begins it.
+A *reset* of a running attempt is a wish that the next attempt grants: it is number 1 again, though the fence
+grows on.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from aion.core.events import ActivityOutcome, ActivityStarted
+from aion.core.events import ActivityOutcome, ActivityStarted, Event
 from aion.core.failures import Failure, encode_failure
 from aion.store import deadlines, mailbox, sessions
 from aion.store.attempts import FIELDS, Attempt, fence_of, read_attempt, read_order, stale
@@ -135,8 +139,17 @@ def ready(
         return [(sql.read_uuid(task_id), attempt) for task_id, attempt in cursor.fetchall()]
 
 
-def finish(attempt: Attempt, outcome: ActivityOutcome, *, worker: str, now: dt.datetime) -> None:
+def finish(
+    attempt: Attempt,
+    outcome: ActivityOutcome,
+    *,
+    worker: str,
+    now: dt.datetime,
+    note: Event | None = None,
+) -> None:
     """Record an attempt's outcome: the row goes, the event is posted, in one transaction.
+
+    A `note` of how it came about takes the place of the one that names attempt and worker.
 
     Raises:
         StaleAttempt: the attempt no longer owns the activity. Nothing is written, and a caller's
@@ -144,13 +157,13 @@ def finish(attempt: Attempt, outcome: ActivityOutcome, *, worker: str, now: dt.d
     """
     with atomic():
         _delete(attempt)
-        started = ActivityStarted(
+        before = note or ActivityStarted(
             activity_id=attempt.order.activity_id,
-            attempt=attempt.attempt,
+            attempt=attempt.number,
             worker=worker,
             started_at=attempt.started_at,
         )
-        messages = [mailbox.message(attempt.run_id, event) for event in (started, outcome)]
+        messages = [mailbox.message(attempt.run_id, event) for event in (before, outcome)]
         mailbox.post(messages, now=now)
 
 
@@ -162,36 +175,70 @@ def _delete(attempt: Attempt) -> None:
             raise stale(attempt)
 
 
-def lock(attempt: Attempt) -> bool:
-    """Lock an activity's row until the transaction ends; False when somebody is writing it.
+class Wishes(msgspec.Struct, frozen=True):
+    """What was asked of a running attempt: by its workflow, by an operator."""
 
-    For sweeps: the writer may be a worker that will never go on, and nobody should wait for that.
+    cancel_requested: bool
+    reset_requested: bool
+    paused: bool
+
+
+def settle(attempt: Attempt) -> Wishes:
+    """Lock the row of an attempt that ends without a result, and read what was asked of it meanwhile.
+
+    Its order is read again, for an operator may have changed timeouts and retry policy. Must run inside a
+    transaction.
+
+    Raises:
+        StaleAttempt: the attempt no longer owns the activity.
     """
     sql = dialect()
-    skip = "FOR UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
+    lock = " FOR NO KEY UPDATE" if sql.name == "postgresql" else ""
+    fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT 1 FROM aion_activitytask WHERE id = %s {skip}", [sql.uuid(attempt.id)]
+            'SELECT "order", cancel_requested, reset_requested, paused FROM aion_activitytask '
+            f"WHERE {fence}{lock}",
+            parameters,
         )
-        return cursor.fetchone() is not None
+        row = cursor.fetchone()
+    if row is None:
+        raise stale(attempt)
+    attempt.order = read_order(row[0])
+    return Wishes(bool(row[1]), bool(row[2]), bool(row[3]))
 
 
 _STAYS_PAUSED = (
-    "paused OR EXISTS (SELECT 1 FROM aion_run r WHERE r.id = run_id AND r.status = 'paused')"
+    "(paused_at IS NOT NULL AND NOT cancel_requested) "
+    "OR EXISTS (SELECT 1 FROM aion_run r WHERE r.id = run_id AND r.status = 'paused')"
 )
-"""An attempt that was running when its run was paused ran on; the next one waits."""
+"""An attempt that was running when its run was paused ran on; the next one waits.
+
+One that is to hear of its cancellation waits for no operator."""
+
+_GRANT_RESET = (
+    "attempts_forgotten = CASE WHEN reset_requested THEN attempt ELSE attempts_forgotten END, "
+    "heartbeat_details = CASE WHEN reset_heartbeat THEN '[]' ELSE heartbeat_details END, "
+    "reset_requested = %s, reset_heartbeat = %s"
+)
+"""Takes two parameters, False and False."""
 
 
 def reschedule(
-    attempt: Attempt, failure: Failure, *, next_attempt_at: dt.datetime, now: dt.datetime
+    attempt: Attempt,
+    failure: Failure,
+    *,
+    next_attempt_at: dt.datetime,
+    now: dt.datetime,
+    paused: bool = False,
 ) -> None:
-    """Give an attempt up for the next one.
+    """Give an attempt up for the next one. A paused one does not wait for a worker in time.
 
     Raises:
         StaleAttempt: the attempt no longer owns the activity. Nothing is written.
     """
     timeout_at, kind = deadlines.while_scheduled(
-        attempt.order, attempt.scheduled_at, next_attempt_at
+        attempt.order, attempt.scheduled_at, next_attempt_at, paused=paused
     )
     sql = dialect()
     fence, parameters = fence_of(attempt)
@@ -200,12 +247,14 @@ def reschedule(
             "UPDATE aion_activitytask SET state = 'scheduled', attempt = attempt + 1, owner_id = NULL, "
             "pid = NULL, started_at = NULL, published_at = NULL, next_attempt_at = %s, "
             "timeout_at = %s, timeout_kind = %s, last_failure = %s, "
-            f"paused = {_STAYS_PAUSED} WHERE {fence}",
+            f"{_GRANT_RESET}, paused = {_STAYS_PAUSED} WHERE {fence}",
             [
                 sql.time(next_attempt_at),
                 sql.time(timeout_at),
                 kind,
                 encode_failure(failure).decode(),
+                False,
+                False,
                 *parameters,
             ],
         )
@@ -214,23 +263,29 @@ def reschedule(
 
 
 def hand_back(attempt: Attempt, *, now: dt.datetime) -> None:
-    """Let another worker run the same attempt: its worker stops, which is no fault of the activity.
+    """Let the same attempt be begun again: it was told to stop, which is no fault of the activity.
+
+    Its worker shuts down, or an operator has paused or reset the activity: a reset one begins at 1.
 
     Raises:
         StaleAttempt: the attempt no longer owns the activity. Nothing is written.
     """
-    timeout_at, kind = deadlines.while_scheduled(attempt.order, attempt.scheduled_at, now)
-    sql = dialect()
-    fence, parameters = fence_of(attempt)
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "UPDATE aion_activitytask SET state = 'scheduled', owner_id = NULL, pid = NULL, "
-            "started_at = NULL, published_at = NULL, next_attempt_at = %s, timeout_at = %s, "
-            f"timeout_kind = %s, paused = {_STAYS_PAUSED} WHERE {fence}",
-            [sql.time(now), sql.time(timeout_at), kind, *parameters],
+    with atomic():
+        paused = settle(attempt).paused
+        timeout_at, kind = deadlines.while_scheduled(
+            attempt.order, attempt.scheduled_at, now, paused=paused
         )
-        if cursor.rowcount != 1:
-            raise stale(attempt)
+        sql = dialect()
+        fence, parameters = fence_of(attempt)
+        with connection().cursor() as cursor:
+            cursor.execute(
+                "UPDATE aion_activitytask SET state = 'scheduled', "
+                "attempt = CASE WHEN reset_requested THEN attempt + 1 ELSE attempt END, "
+                "owner_id = NULL, pid = NULL, "
+                "started_at = NULL, published_at = NULL, next_attempt_at = %s, timeout_at = %s, "
+                f"timeout_kind = %s, {_GRANT_RESET}, paused = {_STAYS_PAUSED} WHERE {fence}",
+                [sql.time(now), sql.time(timeout_at), kind, False, False, *parameters],
+            )
 
 
 def open_for_completion(attempt: Attempt) -> bool:
@@ -256,7 +311,7 @@ def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None
         cursor.execute(
             "UPDATE aion_activitytask SET heartbeat_at = %s, heartbeat_details = %s, timeout_at = %s, "
             f"timeout_kind = %s {sessions.unhurried()}WHERE {fence} "
-            "RETURNING cancel_requested, paused",
+            "RETURNING cancel_requested, paused, reset_requested",
             [
                 sql.time(now),
                 details,
@@ -268,7 +323,13 @@ def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None
         row = cursor.fetchone()
     if row is None:
         return "lost"
-    return "cancelled" if row[0] else "paused" if row[1] else None
+    return _reason_to_stop(*row) or None
+
+
+def _reason_to_stop(cancel_requested: bool, paused: bool, reset_requested: bool) -> str:
+    if cancel_requested:
+        return "cancelled"
+    return "reset" if reset_requested else "paused" if paused else ""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -285,8 +346,8 @@ def held_by(owner_id: uuid.UUID) -> list[Held]:
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT id, attempt, pid, cancel_requested, paused FROM aion_activitytask "
-            "WHERE owner_id = %s AND state = 'running'",
+            "SELECT id, attempt, pid, cancel_requested, paused, reset_requested "
+            "FROM aion_activitytask WHERE owner_id = %s AND state = 'running'",
             [sql.uuid(owner_id)],
         )
         return [
@@ -294,43 +355,7 @@ def held_by(owner_id: uuid.UUID) -> list[Held]:
                 sql.read_uuid(task_id),
                 attempt,
                 pid or 0,
-                "cancelled" if cancelled else "paused" if paused else "",
+                _reason_to_stop(*wishes),
             )
-            for task_id, attempt, pid, cancelled, paused in cursor.fetchall()
+            for task_id, attempt, pid, *wishes in cursor.fetchall()
         ]
-
-
-def overdue(*, now: dt.datetime, limit: int) -> list[tuple[Attempt, str]]:
-    """List activities whose deadline has passed, with the kind of deadline."""
-    sql = dialect()
-    with connection().cursor() as cursor:
-        cursor.execute(
-            f"SELECT {FIELDS}, a.timeout_kind FROM aion_activitytask a "
-            "JOIN aion_run r ON r.id = a.run_id "
-            "WHERE a.timeout_at <= %s ORDER BY a.timeout_at LIMIT %s",
-            [sql.time(now), limit],
-        )
-        return [(read_attempt(row[:-1]), row[-1]) for row in cursor.fetchall()]
-
-
-def owned_by(owner_ids: Iterable[uuid.UUID], *, limit: int) -> list[Attempt]:
-    """List the running attempts of some workers."""
-    sql = dialect()
-    with connection().cursor() as cursor:
-        cursor.execute(
-            f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
-            f"WHERE {sql.among('a.owner_id', 'uuid')} LIMIT %s",
-            [sql.many(owner_ids), limit],
-        )
-        return [read_attempt(row) for row in cursor.fetchall()]
-
-
-def is_cancel_requested(task_id: uuid.UUID) -> bool:
-    """Tell whether the workflow has asked that an activity be cancelled."""
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "SELECT cancel_requested FROM aion_activitytask WHERE id = %s",
-            [dialect().uuid(task_id)],
-        )
-        row = cursor.fetchone()
-    return bool(row and row[0])

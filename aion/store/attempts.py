@@ -15,7 +15,10 @@ from aion.store.dialects import dialect
 
 
 class Attempt(msgspec.Struct):
-    """A claimed attempt, with all that is needed to run it."""
+    """A claimed attempt, with all that is needed to run it.
+
+    `attempt` is the fence: it only grows. `number` is what people and retry policies count.
+    """
 
     id: uuid.UUID
     run_id: uuid.UUID
@@ -29,6 +32,12 @@ class Attempt(msgspec.Struct):
     workflow_type: str
     task_queue: str
     last_failure: str | None = None
+    forgotten: int = 0  # attempts before the last reset
+
+    @property
+    def number(self) -> int:
+        """The number of the attempt, from 1, without those that a reset has forgotten."""
+        return self.attempt - self.forgotten
 
 
 def read_order(text: str) -> ActivityScheduled:
@@ -40,7 +49,8 @@ def read_order(text: str) -> ActivityScheduled:
 
 FIELDS = (
     'a.id, a.run_id, a."order", a.attempt, a.scheduled_at, a.started_at, a.owner_id, '
-    "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure"
+    "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure, "
+    "a.attempts_forgotten"
 )
 
 
@@ -60,6 +70,7 @@ def read_attempt(row: tuple[Any, ...]) -> Attempt:
         workflow_type=row[9],
         task_queue=row[10],
         last_failure=row[11],
+        forgotten=row[12],
     )
 
 

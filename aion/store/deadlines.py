@@ -18,11 +18,19 @@ def start_to_close(order: ActivityScheduled) -> dt.timedelta | None:
 
 
 def while_scheduled(
-    order: ActivityScheduled, scheduled_at: dt.datetime, since: dt.datetime
+    order: ActivityScheduled,
+    scheduled_at: dt.datetime,
+    since: dt.datetime,
+    *,
+    paused: bool = False,
 ) -> Deadline:
-    """Give the deadline of an activity that waits for a worker since `since`."""
+    """Give the deadline of an activity that waits for a worker since `since`.
+
+    While it is paused by hand it waits for an operator: only the deadline of the whole goes on.
+    """
+    wait = None if paused else order.schedule_to_start_timeout
     return _first(
-        (_after(since, order.schedule_to_start_timeout), "schedule_to_start"),
+        (_after(since, wait), "schedule_to_start"),
         (_after(scheduled_at, order.schedule_to_close_timeout), "schedule_to_close"),
     )
 

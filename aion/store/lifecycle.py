@@ -49,7 +49,9 @@ def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:
         )
         mailbox.set_parked([run_id], parked=paused, cursor=cursor)
         cursor.execute(
-            "UPDATE aion_activitytask SET paused = %s WHERE run_id = %s AND state = 'scheduled'",
+            # What was paused by hand stays so. A message that came meanwhile found nothing to begin.
+            "UPDATE aion_activitytask SET paused = (%s OR paused_at IS NOT NULL), "
+            "published_at = NULL WHERE run_id = %s AND state = 'scheduled'",
             [paused, key],
         )
 

@@ -42,6 +42,7 @@ from aion.core.events import (
     ActivityCompleted,
     ActivityFailed,
     ActivityOutcome,
+    ActivitySettledByHand,
     ActivityStarted,
     ActivityTimedOut,
     CancelRequested,
@@ -111,7 +112,7 @@ class Instance:
     def expects(self, event: Event) -> bool:
         """Tell whether an event that wants to be folded still means something to the code."""
         match event:
-            case ActivityOutcome() | ActivityStarted():
+            case ActivityOutcome() | ActivityStarted() | ActivitySettledByHand():
                 return self.terminal is None and self.activities.expects(event.activity_id)
             case TimerFired():
                 return self.terminal is None and self._timers.expects(event.timer_id)

@@ -13,6 +13,7 @@ from aion.authoring.activity_definition import Activity
 from aion.authoring.context import ActivityInfo, current_activity
 from aion.core.errors import CancelledError
 from aion.core.payloads import encode
+from aion.operations.clock import clock
 
 
 class AttemptContext:
@@ -30,6 +31,7 @@ class AttemptContext:
         self._reason: str | None = None
         self._pause = _pause_between_beats(info)
         self._last_beat = float("-inf")
+        self._last_sign = info.started_at  # of life, as the row has it
         self._held_back: str | None = None
 
     @property
@@ -43,10 +45,22 @@ class AttemptContext:
         return self._reason
 
     def stop(self, reason: str) -> None:
-        """Tell the attempt to stop; the first reason stays."""
-        if self._reason is None:
+        """Tell the attempt to stop. The first reason stays, unless it was weaker: see `_WEAK`."""
+        if reason == "lost" and self._is_over_time():
+            reason = "timed out"
+        if self._reason is None or (self._reason in _WEAK and reason not in _WEAK):
             self._reason = reason
             self._stop.set()
+
+    def _is_over_time(self) -> bool:
+        """Tell whether a deadline of its own has taken the attempt's row away."""
+        info, now = self._info, clock.now()
+        deadlines = (
+            (info.started_at, info.start_to_close_timeout),
+            (info.scheduled_at, info.schedule_to_close_timeout),
+            (self._last_sign, info.heartbeat_timeout),
+        )
+        return any(since and limit and now >= since + limit for since, limit in deadlines)
 
     def wait_for_cancel(self, timeout: float | None) -> bool:
         """Block until the attempt should stop."""
@@ -66,12 +80,17 @@ class AttemptContext:
         if self._beat is None or self._held_back is None:
             return
         self._last_beat = time.monotonic()
+        self._last_sign = clock.now()
         details, self._held_back = self._held_back, None
         reason = self._beat(details)
         if reason is not None:
             self.stop(reason)
 
 
+_WEAK = (
+    "paused",
+    "reset",
+)  # wishes of an operator; what the workflow or the worker says outranks them
 _FEWEST_SECONDS = 0.1
 _MOST_SECONDS = 30.0
 _FRACTION = 0.4  # of the heartbeat timeout: one lost beat does not end the attempt

@@ -53,7 +53,7 @@ def send(handover: Handover, name: str, producer: Any) -> None:
         kwargs=kwargs,
         producer=producer,
         headers={HEADER: [str(handover.task_id), handover.attempt]},
-        retries=handover.attempt - 1,  # what the task reads in `self.request.retries`
+        retries=attempt.number - 1,  # what the task reads in `self.request.retries`
         **options,
     )
 

@@ -9,7 +9,8 @@ transaction. Then exactly one of these happens, each in one transaction and each
 * it raised: the policy gives the next attempt, or the failure is posted;
 * it asked to be completed from elsewhere: the row stays, without an owner;
 * it stopped because it was told to: the cancellation is posted. When it was told because it had *lost* the
-  row, there is nothing to post.
+  row, there is nothing to post; when the worker shuts down, or an operator has paused or reset the activity,
+  the row goes back to be begun again, and the attempt does not count.
 
 A *transactional* activity runs inside one transaction together with its outcome. When the fence fails there,
 the error rolls the function's own writes back: they happen exactly once, with the outcome that counts.
@@ -76,7 +77,7 @@ def info_of(attempt: Attempt) -> ActivityInfo:
     return ActivityInfo(
         activity_id=order.activity_id,
         activity_type=order.activity_type,
-        attempt=attempt.attempt,
+        attempt=attempt.number,
         workflow_id=attempt.workflow_id,
         run_id=str(attempt.run_id),
         workflow_type=attempt.workflow_type,
@@ -84,6 +85,7 @@ def info_of(attempt: Attempt) -> ActivityInfo:
         scheduled_at=attempt.scheduled_at,
         started_at=attempt.started_at,
         start_to_close_timeout=order.start_to_close_timeout,
+        schedule_to_close_timeout=order.schedule_to_close_timeout,
         heartbeat_timeout=order.heartbeat_timeout,
         retry=order.retry,
         heartbeat_details=tuple(msgspec.json.decode(attempt.heartbeat_details)),
@@ -140,15 +142,18 @@ def _run_and_complete(
         persistently(settle)
 
 
+HANDED_BACK: Final = ("shutdown", "paused", "reset")
+
+
 def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
     reason = running.context.cancel_reason
     if reason == "cancelled":
         _settle(
             running, lambda: activity_outcome.confirm_cancel(running.attempt, worker=worker.name)
         )
-    elif reason == "shutdown":
+    elif reason in HANDED_BACK:
         _settle(running, lambda: activities.hand_back(running.attempt, now=clock.now()))
-    elif reason == "lost":
+    elif reason in ("lost", "timed out"):
         log.info("Activity %s stopped: its lease was lost", running.context.info.activity_id)
     else:
         _failed(
@@ -163,7 +168,7 @@ def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> N
         log.warning(
             "Activity %s failed at attempt %d (%s): %s: %s",
             running.context.info.activity_type,
-            running.attempt.attempt,
+            running.attempt.number,
             "will be tried again" if again else "no further attempt",
             type(error).__name__,
             error,

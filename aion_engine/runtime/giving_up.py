@@ -16,7 +16,7 @@ import msgspec
 from aion.core.errors import StaleAttempt
 from aion.core.failures import Failure
 from aion.operations import activity_outcome
-from aion.store import activities, workers
+from aion.store import activities, sweeping, workers
 from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
 
@@ -37,7 +37,7 @@ class GivenBack(msgspec.Struct, frozen=True):
 def give_back(owner_ids: Collection[uuid.UUID], why: str, *, now: dt.datetime) -> GivenBack:
     """Free the runs of some dead workers, give their attempts up, and forget them."""
     runs = len(workers.give_back_runs(owner_ids, now=now))
-    held = activities.owned_by(owner_ids, limit=_MOST)
+    held = sweeping.owned_by(owner_ids, limit=_MOST)
     attempts = sum(give_up(attempt, why) for attempt in held)
     workers.forget(owner_ids)
     return GivenBack(runs, attempts)
@@ -46,7 +46,7 @@ def give_back(owner_ids: Collection[uuid.UUID], why: str, *, now: dt.datetime) -
 def hand_over(owner_id: uuid.UUID, *, now: dt.datetime) -> GivenBack:
     """Free the runs of a worker that stops, hand its attempts back uncounted, and forget it."""
     runs = len(workers.give_back_runs([owner_id], now=now))
-    held = activities.owned_by([owner_id], limit=_MOST)
+    held = sweeping.owned_by([owner_id], limit=_MOST)
     attempts = sum(hand_back(attempt, now=now) for attempt in held)
     workers.forget([owner_id])
     return GivenBack(runs, attempts)
@@ -66,7 +66,7 @@ def give_up(attempt: Attempt, why: str) -> bool:
     failure = Failure(type="WorkerLost", message=f"The attempt was given up: {why}")
     try:
         with atomic():
-            if not activities.lock(attempt):
+            if not sweeping.lock(attempt):
                 return False  # its outcome is being written; if that comes to nothing, the next look finds it
             activity_outcome.fail(attempt, failure)
     except StaleAttempt:

@@ -18,7 +18,7 @@ from aion.core.ports import Dispatcher, Handover
 from aion.operations import activity_outcome
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import activities, fencing, holds, publishing, workers
+from aion.store import fencing, holds, publishing, sweeping, workers
 from aion.store.dialects import atomic
 from aion.store.publishing import Unclaimed
 from aion_engine.runtime.giving_up import give_back
@@ -75,10 +75,10 @@ def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
 def time_out_overdue(now: dt.datetime) -> int:
     """End attempts and activities whose deadline has passed; give their number."""
     count = 0
-    for attempt, kind in activities.overdue(now=now, limit=_MOST):
+    for attempt, kind in sweeping.overdue(now=now, limit=_MOST):
         try:
             with atomic():
-                if activities.lock(attempt):
+                if sweeping.lock(attempt, overdue_at=now):
                     activity_outcome.time_out(attempt, kind)
                     count += 1
         except StaleAttempt:

@@ -1,3 +1,4 @@
+from tests.client.operated import world
 from tests.support.fixtures import acting, clock, engine, script
 
-__all__ = ["acting", "clock", "engine", "script"]
+__all__ = ["acting", "clock", "engine", "script", "world"]

@@ -14,7 +14,7 @@ from aion import ActivityError, RetryPolicy, activity
 from aion.core.failures import Failure
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Message
-from aion.store import activities, workers
+from aion.store import activities, sweeping, workers
 from tests.sample.models import Effect
 from tests.support import kit
 from tests.support.clocks import START, StandingClock
@@ -158,7 +158,7 @@ def test_the_row_may_be_lost_to_another_process_meanwhile(engine: Engine, acting
         return "booked"
 
     def give_up() -> None:
-        attempt = activities.owned_by([engine.worker.id], limit=1)[0]
+        attempt = sweeping.owned_by([engine.worker.id], limit=1)[0]
         failure = Failure(type="WorkerLost", message="given up")
         activities.reschedule(attempt, failure, next_attempt_at=START, now=START)
 

@@ -14,7 +14,7 @@ from aion.core.failures import Failure, decode_failure
 from aion.core.history import decode_event
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Message
-from aion.store import activities
+from aion.store import activities, sweeping
 from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
 from tests.support.clocks import START
@@ -235,7 +235,7 @@ def test_an_attempt_left_open_for_its_token_has_no_owner_but_its_deadline() -> N
     stored = row(attempt)
     assert (stored.state, stored.owner_id, stored.pid) == ("external", None, None)
     assert stored.timeout_at == after(60)
-    assert activities.owned_by([ME], limit=9) == []
+    assert sweeping.owned_by([ME], limit=9) == []
     found = activities.find(attempt.id)
     assert found is not None
     finish(found)
@@ -322,8 +322,8 @@ def test_each_deadline_is_due_at_its_moment(
     if begun:
         assert claim(task_id) is not None
 
-    assert activities.overdue(now=after(at) - dt.timedelta(microseconds=1), limit=9) == []
-    [(attempt, found)] = activities.overdue(now=after(at), limit=9)
+    assert sweeping.overdue(now=after(at) - dt.timedelta(microseconds=1), limit=9) == []
+    [(attempt, found)] = sweeping.overdue(now=after(at), limit=9)
 
     assert (attempt.id, found) == (task_id, kind)
 
@@ -331,7 +331,7 @@ def test_each_deadline_is_due_at_its_moment(
 def test_an_activity_without_timeouts_may_wait_for_ever() -> None:
     insert_activity(quiet_run())
 
-    assert activities.overdue(now=after(10**8), limit=9) == []
+    assert sweeping.overdue(now=after(10**8), limit=9) == []
 
 
 def test_the_longest_overdue_come_first() -> None:
@@ -339,7 +339,7 @@ def test_the_longest_overdue_come_first() -> None:
     for name, limit in (("1", 30), ("2", 10), ("3", 20)):
         insert_activity(run_id, name, schedule_to_start_timeout=seconds(limit))
 
-    found = activities.overdue(now=after(60), limit=2)
+    found = sweeping.overdue(now=after(60), limit=2)
 
     assert [attempt.order.activity_id for attempt, _ in found] == ["2", "3"]
 
@@ -351,4 +351,4 @@ def test_a_worker_finds_its_attempts() -> None:
     mine, others = claimed(), claimed()
     ActivityTask.objects.filter(id=others.id).update(owner_id=uuid7())
 
-    assert [attempt.id for attempt in activities.owned_by([ME], limit=9)] == [mine.id]
+    assert [attempt.id for attempt in sweeping.owned_by([ME], limit=9)] == [mine.id]

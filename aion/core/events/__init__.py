@@ -24,6 +24,7 @@ from aion.core.events.activities import (
     ActivityFailed,
     ActivityOutcome,
     ActivityScheduled,
+    ActivitySettledByHand,
     ActivityStarted,
     ActivityTimedOut,
 )
@@ -90,6 +91,7 @@ __all__ = [
     "ActivityFailed",
     "ActivityOutcome",
     "ActivityScheduled",
+    "ActivitySettledByHand",
     "ActivityStarted",
     "ActivityTimedOut",
     "Arrival",

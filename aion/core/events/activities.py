@@ -46,6 +46,14 @@ class ActivityStarted(Event, frozen=True, kw_only=True):
     started_at: dt.datetime | None = None
 
 
+class ActivitySettledByHand(Event, frozen=True, kw_only=True):
+    """Somebody gave the activity the outcome that follows, in place of its worker."""
+
+    activity_id: str
+    by: str = ""
+    reason: str = ""
+
+
 class ActivityOutcome(Arrival, frozen=True, kw_only=True):
     """The base of an activity's outcomes.
 
