@@ -20,6 +20,17 @@ from aion.client.activities import (
 from aion.client.handle import (
     WorkflowHandle,
 )
+from aion.client.schedule_handle import (
+    ScheduleHandle,
+)
+from aion.client.schedules import (
+    acreate_schedule,
+    alist_schedules,
+    create_schedule,
+    get_schedule_handle,
+    list_schedules,
+    schedule_action,
+)
 from aion.client.search_attributes import (
     alist_search_attributes,
     aregister_search_attribute,
@@ -70,31 +81,58 @@ from aion.operations.policies import (
     IdConflictPolicy,
     IdReusePolicy,
 )
+from aion.operations.schedules.describe import (
+    ScheduleDescription,
+    ScheduleFiring,
+    ScheduleSummary,
+)
 from aion.operations.search_attributes import (
     RegisteredAttribute,
+)
+from aion.schedules.config import (
+    CatchUp,
+    OverlapPolicy,
+    ScheduleAction,
+    ScheduleConfig,
+)
+from aion.schedules.spec import (
+    Interval,
+    ScheduleSpec,
 )
 
 __all__ = [
     "ActivityHandle",
     "AttributeKind",
+    "CatchUp",
     "IdConflictPolicy",
     "IdReusePolicy",
+    "Interval",
     "OpenChild",
+    "OverlapPolicy",
     "Page",
     "PendingActivity",
     "PendingTimer",
     "PendingUpdate",
     "RegisteredAttribute",
     "RunDescription",
+    "ScheduleAction",
+    "ScheduleConfig",
+    "ScheduleDescription",
+    "ScheduleFiring",
+    "ScheduleHandle",
+    "ScheduleSpec",
+    "ScheduleSummary",
     "UpdateHandle",
     "WorkerInfo",
     "WorkflowHandle",
     "acancel_activity",
     "acomplete_activity",
+    "acreate_schedule",
     "aexecute_workflow",
     "afail_activity",
     "aheartbeat_activity",
     "alist_pending_activities",
+    "alist_schedules",
     "alist_search_attributes",
     "alist_timers",
     "alist_workers",
@@ -107,16 +145,20 @@ __all__ = [
     "aupdate_with_start",
     "cancel_activity",
     "complete_activity",
+    "create_schedule",
     "execute_workflow",
     "fail_activity",
+    "get_schedule_handle",
     "get_workflow_handle",
     "heartbeat_activity",
     "list_pending_activities",
+    "list_schedules",
     "list_search_attributes",
     "list_timers",
     "list_workers",
     "pause_activity_type",
     "register_search_attribute",
+    "schedule_action",
     "signal_with_start",
     "start_workflow",
     "unpause_activity_type",

@@ -241,6 +241,24 @@ class ActivityNotFound(OperationError):
     code = "activity_not_found"
 
 
+class ScheduleNotFound(OperationError):
+    """No schedule has this id. Attribute: `schedule_id`."""
+
+    code = "schedule_not_found"
+
+
+class ScheduleAlreadyExists(OperationError):
+    """There is a schedule of this id. Attribute: `schedule_id`."""
+
+    code = "schedule_already_exists"
+
+
+class ScheduleConflict(OperationError):
+    """The schedule was changed since it was read. Attributes: `schedule_id`, `expected`, `found`."""
+
+    code = "schedule_conflict"
+
+
 class ResultTimeout(OperationError, builtins.TimeoutError):
     """The run did not end within the time that `result()` was given; it goes on."""
 

@@ -2,15 +2,19 @@
 
 from aion.models.activities import ActivityTask
 from aion.models.runs import Event, Message, Request, Run, Timer, Update
+from aion.models.schedules import Firing, Schedule, ScheduleEvent
 from aion.models.search import SearchAttribute, SearchValue
 from aion.models.workers import Tick, Worker
 
 __all__ = [
     "ActivityTask",
     "Event",
+    "Firing",
     "Message",
     "Request",
     "Run",
+    "Schedule",
+    "ScheduleEvent",
     "SearchAttribute",
     "SearchValue",
     "Tick",

@@ -13,8 +13,11 @@ import msgspec
 from aion.conf import settings
 from aion.core.errors import RunClosed, WorkflowAlreadyStarted
 from aion.core.events import WorkflowStarted
+from aion.core.events.base import UNSET, OptionalPayload
+from aion.core.failures import Failure
 from aion.core.ids import uuid7
 from aion.core.payloads import encode
+from aion.core.retry import RetryPolicy
 from aion.core.status import RunStatus
 from aion.operations import bell, terminate
 from aion.operations.checking import (
@@ -47,6 +50,9 @@ class StartRequest:
     memo: dict[str, Any] = dataclasses.field(default_factory=dict)
     search_attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    retry: RetryPolicy | None = None
+    last_result: OptionalPayload = UNSET  # of the run before, where a schedule starts this one
+    last_failure: Failure | None = None
 
     def __post_init__(self) -> None:
         for name in ("workflow_id", "request_id", "task_queue"):
@@ -134,6 +140,9 @@ def _new_run(request: StartRequest) -> runs.NewRun:
         search_attributes=attributes.raw,
         search_attribute_kinds=attributes.kinds,
         headers=request.headers,
+        retry=request.retry,
+        last_result=request.last_result,
+        last_failure=request.last_failure,
         request_id=request.request_id,
     )
     return runs.NewRun(run_id, started, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -21,6 +22,9 @@ COLUMNS = {
     "started_at": "timestamptz",
     "last_seen_at": "timestamptz",
 }
+
+
+_SET_BACK: Final = dt.timedelta(minutes=1)  # clocks that agree differ by less
 
 
 class WorkerIdentity(msgspec.Struct, frozen=True):
@@ -115,8 +119,10 @@ def take_tick(*, now: dt.datetime, not_since: dt.datetime) -> bool:
         skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
         cursor.execute(
             "UPDATE aion_tick SET ticked_at = %s WHERE id IN "
-            f"(SELECT id FROM aion_tick WHERE id = 1 AND ticked_at <= %s {skip})",
-            [sql.time(now), sql.time(not_since)],
+            "(SELECT id FROM aion_tick WHERE id = 1 AND (ticked_at <= %s OR ticked_at > %s) "
+            f"{skip})",
+            # A tick of the future: the clock was set back. A little ahead is another machine's.
+            [sql.time(now), sql.time(not_since), sql.time(now + _SET_BACK)],
         )
         return bool(cursor.rowcount == 1)
 

@@ -1,4 +1,4 @@
-"""The tick: looks at deadlines, dead workers and work that nobody took. Beat calls it every second.
+"""The tick: deadlines, dead workers, work that nobody took, schedules. Beat calls it every second.
 
 It is exclusive by the lock of one row, so that several beats or loops do not repeat each other; all that it
 does is safe to do twice. One activity that cannot be settled never stops the others.
@@ -22,6 +22,7 @@ from aion.store import fencing, holds, publishing, sweeping, workers
 from aion.store.dialects import atomic
 from aion.store.publishing import Unclaimed
 from aion_engine.runtime.giving_up import give_back
+from aion_engine.runtime.schedules import bring_on_due
 
 log = logging.getLogger("aion.tick")
 
@@ -38,6 +39,7 @@ class TickReport(msgspec.Struct):
     timed_out: int = 0
     published: int = 0
     released: int = 0
+    schedule_starts: int = 0
 
 
 def tick(*, force: bool = False) -> TickReport:
@@ -54,6 +56,7 @@ def tick(*, force: bool = False) -> TickReport:
     report.released = holds.release(now=now)
     if report.runs_given_back or report.released or report.timed_out:
         the_bell().ring_loops()
+    report.schedule_starts = bring_on_due(now)
     return report
 
 

@@ -14,7 +14,7 @@ from tests.docs.pages import anchors, blocks, links, name_of, pages
 
 PAGES = pytest.mark.parametrize("page", pages(), ids=name_of)
 LONGEST_ADR = 60
-LONGEST_ARCHITECTURE = 250
+LONGEST_ARCHITECTURE = 300
 OUTSIDE = re.compile(r"^(https?|mailto):")
 
 

@@ -16,10 +16,12 @@ from aion import activity, client, workflow
 from aion.conf import Settings
 from aion.core import errors
 from aion.core.errors import AionError
-from aion.core.history import KINDS
+from aion.core.history import KINDS as RUN_KINDS
+from aion.core.schedule_history import SCHEDULE_KINDS
 from tests.conftest import ROOT
 from tests.docs.pages import REFERENCE, headings, prose, rows, words
 
+KINDS = {**RUN_KINDS, **SCHEDULE_KINDS}
 SETTINGS = list(dataclasses.fields(Settings))
 CODES = sorted(
     {
