@@ -26,6 +26,7 @@ from aion.client.schedule_handle import (
 from aion.client.schedules import (
     acreate_schedule,
     alist_schedules,
+    aschedule_action,
     create_schedule,
     get_schedule_handle,
     list_schedules,
@@ -138,6 +139,7 @@ __all__ = [
     "alist_workers",
     "apause_activity_type",
     "aregister_search_attribute",
+    "aschedule_action",
     "asignal_with_start",
     "astart_workflow",
     "aunpause_activity_type",

@@ -161,6 +161,12 @@ def list_schedules(
     return _list(after=after, limit=limit, paused=paused, workflow_type=workflow_type)
 
 
+async def aschedule_action(workflow: Workflow, *args: Any, **options: Any) -> ScheduleAction:
+    """Async twin of `schedule_action`."""
+    action: ScheduleAction = await twin(schedule_action)(workflow, *args, **options)
+    return action
+
+
 async def acreate_schedule(
     schedule_id: str, workflow: Workflow, *args: Any, **options: Any
 ) -> ScheduleHandle:

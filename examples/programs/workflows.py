@@ -1,7 +1,7 @@
 """Aion imports this module of every app. The programs have modules of their own, so it only names them.
 
 In the order in which to read them: hello, retries, parallel, signal_and_query, update_with_validator,
-human_approval, sleep_for_days, polling, child, saga, sliding_window, plain_code.
+human_approval, sleep_for_days, polling, child, saga, scheduled, sliding_window, plain_code.
 """
 
 from examples.programs import (
@@ -13,6 +13,7 @@ from examples.programs import (
     polling,
     retries,
     saga,
+    scheduled,
     signal_and_query,
     sleep_for_days,
     sliding_window,
@@ -28,6 +29,7 @@ __all__ = [
     "polling",
     "retries",
     "saga",
+    "scheduled",
     "signal_and_query",
     "sleep_for_days",
     "sliding_window",

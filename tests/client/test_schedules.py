@@ -286,7 +286,8 @@ def test_the_async_twins(engine: Engine) -> None:
         schedule = await client.acreate_schedule("s", greet, "ada", spec=HOUR)
         await schedule.apause("p")
         await schedule.aresume()
-        await schedule.aupdate(lambda config: config.replace(overlap="allow_all"))
+        action = await client.aschedule_action(greet, "bob")
+        await schedule.aupdate(lambda config: config.replace(overlap="allow_all", action=action))
         firing = await schedule.atrigger()
         assert firing.state == "running"
         assert await schedule.abackfill(START - HOUR, START) == 2

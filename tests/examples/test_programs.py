@@ -20,6 +20,7 @@ from examples.programs.plain_code import onboard
 from examples.programs.polling import Retried, WaitForJob
 from examples.programs.retries import Delivery
 from examples.programs.saga import Trip
+from examples.programs.scheduled import schedule_reports
 from examples.programs.signal_and_query import Basket, tally
 from examples.programs.sleep_for_days import Subscription, birthday
 from examples.programs.sliding_window import ProcessRecords
@@ -225,3 +226,19 @@ def test_sliding_window(engine: Engine, clock: StandingClock) -> None:
     assert len(runs) == 4
     assert client.get_workflow_handle("records").query(ProcessRecords.progress) == [25, 12]
     assert runs[-1].describe().memo == {"processed": 25}
+
+
+def test_a_schedule_reports_on_working_days(engine: Engine, clock: StandingClock) -> None:
+    schedule = schedule_reports("lisboa")  # on a Sunday at noon
+
+    for _ in range(8 * 24):
+        clock.move(3_600)
+        engine.tick()
+        rest(engine, clock, days=0)
+
+    runs = [client.get_workflow_handle(each.workflow_id) for each in schedule.describe().recent]
+    assert [run.result(0) for run in reversed(runs)] == [
+        *(f"2026-03-{day:02}: {600 + day} orders" for day in (2, 3, 4, 5, 6, 9))
+    ]
+    assert [f"{each:%a %H}" for each in schedule.describe().next_times[:2]] == ["Tue 08", "Wed 08"]
+    check_everything()

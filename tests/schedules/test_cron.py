@@ -8,7 +8,7 @@ import zoneinfo
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aion.core.errors import InvalidArgument
@@ -241,6 +241,7 @@ NEAR_CHANGES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(EXPRESSIONS, st.sampled_from(ZONES), st.one_of(TIMES, NEAR_CHANGES))
 def test_times_grow_and_none_lies_between_a_time_and_its_next(
     expression: str, zone: str, at: dt.datetime
@@ -256,6 +257,7 @@ def test_times_grow_and_none_lies_between_a_time_and_its_next(
     assert cron.next_after(halfway) == found
 
 
+@settings(deadline=None)
 @given(fields(0, 59), st.sampled_from(ZONES), NEAR_CHANGES)
 def test_real_time_has_exactly_the_minutes_that_the_clock_shows(
     minute: str, zone: str, at: dt.datetime
@@ -279,6 +281,7 @@ def _as_utc(at: dt.datetime, zone: zoneinfo.ZoneInfo) -> dt.datetime:
     return at.astimezone(zone).replace(tzinfo=dt.UTC, fold=0)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 23), st.integers(0, 59), st.sampled_from(ZONES), NEAR_CHANGES)
 def test_a_fixed_time_comes_once_on_each_day(
     hour: int, minute: int, zone: str, at: dt.datetime

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aion.core.errors import InvalidArgument
@@ -31,6 +31,7 @@ def test_intervals_are_aligned_to_the_epoch() -> None:
     assert times(quarter, 2) == ["03-01 13:15", "03-01 14:15"]
 
 
+@settings(deadline=None)
 @given(
     st.timedeltas(timedelta(seconds=1), timedelta(days=400)),
     st.floats(0, 0.99),
@@ -94,6 +95,7 @@ def test_jitter_delays_in_the_order_of_times_and_is_stable() -> None:
     assert [each.fires_at for each in other] != [each.fires_at for each in found]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(["*/7 * * * *", "0 9 * * MON-FRI", "15 */3 * * *"]), max_size=3),
     st.lists(st.integers(60, 100_000), min_size=1, max_size=3),

@@ -8,7 +8,7 @@ import aion.core.ids
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("aion", "0004_permissions_for_each_verb"),
+        ("aion", "0005_activity_operations"),
     ]
 
     operations = [
