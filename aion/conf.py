@@ -13,6 +13,7 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from aion.core.errors import InvalidArgument
+from aion.core.lengths import SUGGEST_BYTES, SUGGEST_EVENTS
 from aion.core.search_attributes import check_kind, check_name
 
 
@@ -51,6 +52,10 @@ class Settings:
         10.0  # a held run is tried again after so long, then twice as long ...
     )
     HOLD_RETRY_LAST: float = 600.0  # ... up to this
+    HISTORY_SUGGEST_EVENTS: int = SUGGEST_EVENTS  # from here on a new run is advisable ...
+    HISTORY_SUGGEST_BYTES: int = SUGGEST_BYTES  # ... or from here on
+    HISTORY_MAX_EVENTS: int = 51_200  # a run beyond is failed
+    HISTORY_MAX_BYTES: int = 50 * 1024 * 1024  # likewise
     PAYLOAD_WARN: int = 512 * 1024
     PAYLOAD_REFUSE: int = 2 * 1024 * 1024
     SEARCH_ATTRIBUTES: dict[str, str] = dataclasses.field(default_factory=dict)  # name: kind
@@ -81,10 +86,22 @@ def find_problems(values: Any) -> list[str]:
     if not isinstance(values, dict):
         return [f"AION must be a dict, not {type(values).__name__}"]
     fields = {field.name: field for field in dataclasses.fields(Settings)}
-    return [
+    problems = [
         problem
         for key, value in values.items()
         if (problem := _problem(key, value, fields)) is not None
+    ]
+    return problems or _disagreements(
+        {key: field.default for key, field in fields.items()} | values
+    )
+
+
+def _disagreements(values: dict[str, Any]) -> list[str]:
+    """Say which settings do not go together."""
+    return [
+        f"AION['HISTORY_SUGGEST_{what}'] must be below AION['HISTORY_MAX_{what}']"
+        for what in ("EVENTS", "BYTES")
+        if values[f"HISTORY_SUGGEST_{what}"] >= values[f"HISTORY_MAX_{what}"]
     ]
 
 

@@ -33,13 +33,18 @@ class ChildCancellationType(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChildOptions:
-    """Options of a child. `id` defaults to one derived from the parent's run; the queue to the parent's."""
+    """Options of a child. `id` defaults to one derived from the parent's run; the queue to the parent's.
+
+    A child with `cron` is a chain of runs; whoever awaits it waits for the end of the chain.
+    """
 
     id: str = ""
     task_queue: str = ""
     run_timeout: timedelta | None = None
     execution_timeout: timedelta | None = None
     retry: RetryPolicy | None = None
+    cron: str = ""
+    time_zone: str = ""
     parent_close_policy: ParentClosePolicy = ParentClosePolicy.TERMINATE
     cancellation_type: ChildCancellationType = ChildCancellationType.WAIT
     memo: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -54,6 +59,11 @@ class ChildOptions:
                 raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}")
             if value <= timedelta(0):
                 raise ValueError(f"{name} must be positive, not {value}")
+        for name in ("cron", "time_zone"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} must be a str, not {type(getattr(self, name)).__name__}")
+        if self.time_zone and not self.cron:
+            raise ValueError("time_zone is that of cron, which is missing")
         for name, kind in (
             ("parent_close_policy", ParentClosePolicy),
             ("cancellation_type", ChildCancellationType),

@@ -22,6 +22,7 @@ from aion.authoring.child_options import ChildOptions
 from aion.authoring.options import ActivityOptions
 from aion.core.commands import Site
 from aion.core.errors import NotInActivity, NotInWorkflow
+from aion.core.failures import Failure
 from aion.core.retry import RetryPolicy
 from aion.core.search_attributes import Attributes
 
@@ -33,7 +34,11 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowInfo:
-    """What a workflow may know of its own run. Times are aware UTC."""
+    """What a workflow may know of its own run. Times are aware UTC.
+
+    `history_length` and `history_bytes` are those of this run up to the event that is handled. A run of a
+    cron chain has `cron` and its `time_zone`; `scheduled_at` is the time that it is for.
+    """
 
     workflow_id: str
     run_id: str
@@ -49,6 +54,11 @@ class WorkflowInfo:
     continued_from_run_id: str | None = None
     run_timeout: dt.timedelta | None = None
     execution_timeout: dt.timedelta | None = None
+    history_bytes: int = 0
+    retry: RetryPolicy | None = None
+    cron: str = ""
+    time_zone: str = ""
+    scheduled_at: dt.datetime | None = None
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     memo: dict[str, Any] = dataclasses.field(default_factory=dict)
     search_attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
@@ -261,6 +271,12 @@ class WorkflowContext(Protocol):
 
     def should_continue_as_new(self) -> bool:
         """Tell whether the history has grown so long that a new run is advisable."""
+
+    def last_completion_result(self) -> msgspec.Raw | None:
+        """Give what the last run of the cron chain that completed has returned."""
+
+    def last_failure(self) -> Failure | None:
+        """Give why the run before did not complete."""
 
 
 class ActivityContext(Protocol):

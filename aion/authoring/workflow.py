@@ -12,6 +12,11 @@ from typing import Any, TypeVar, overload
 
 from aion.authoring import workflow_definition as definitions
 from aion.authoring.activity_definition import Activity
+from aion.authoring.chains import (
+    get_last_completion_result,
+    get_last_failure,
+    has_last_completion_result,
+)
 from aion.authoring.child_options import ChildCancellationType, ParentClosePolicy
 from aion.authoring.children import (
     ChildWorkflowHandle,
@@ -51,6 +56,7 @@ from aion.authoring.handlers import (
 from aion.authoring.options import ActivityOptions, CancellationType
 from aion.authoring.plain import blocks, spawn, wait
 from aion.authoring.registry import registry
+from aion.core.retry import RetryPolicy
 from aion.core.signatures import decode_any, encode_arguments
 
 __all__ = [
@@ -74,6 +80,9 @@ __all__ = [
     "execute_child_workflow",
     "execute_local_activity",
     "get_external_workflow_handle",
+    "get_last_completion_result",
+    "get_last_failure",
+    "has_last_completion_result",
     "in_workflow",
     "info",
     "init",
@@ -121,7 +130,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 def defn(target: T, /) -> T: ...
 @overload
 def defn(
-    *, name: str | None = None, hold_on: tuple[type[BaseException], ...] = ()
+    *,
+    name: str | None = None,
+    hold_on: tuple[type[BaseException], ...] = (),
+    retry: RetryPolicy | None = None,
 ) -> Callable[[T], T]: ...
 def defn(
     target: Any = None,
@@ -129,17 +141,18 @@ def defn(
     *,
     name: str | None = None,
     hold_on: tuple[type[BaseException], ...] = (),
+    retry: RetryPolicy | None = None,
 ) -> Any:
     """Make a class with a run method, or a function, a workflow: `async def`, or a plain `def`.
 
     `name` is the type name in histories and defaults to the class's or function's; keep it when you
     rename the code. An exception of a type in `hold_on` does not fail the run: it is held, with its
-    problem shown, and goes on once the code is fixed.
+    problem shown, and goes on once the code is fixed. `retry` is for runs whose starter gives no policy.
     """
 
     def decorate(target: Any) -> Any:
         definition = definitions.WorkflowDefinition(
-            target, name=name or target.__name__, hold_on=tuple(hold_on)
+            target, name=name or target.__name__, hold_on=tuple(hold_on), retry=retry
         )
         setattr(target, definitions.DEFINITION_MARK, definition)
         registry.add_workflow(definition)

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from aion.authoring.purity import impure_calls
+from aion.core.retry import RetryPolicy
 from aion.core.signatures import CallSignature, decode_arguments
 
 RUN_MARK: Final = "__aion_run__"
@@ -71,10 +72,12 @@ class WorkflowDefinition:
         *,
         name: str,
         hold_on: tuple[type[BaseException], ...] = (),
+        retry: RetryPolicy | None = None,
     ) -> None:
         self.name = name
         self.target = target
         self.hold_on = hold_on
+        self.retry = retry
         self.origin = f"{target.__module__}.{target.__qualname__}"
         self.is_class = isinstance(target, type)
         self.signals: dict[str, Handler] = {}

@@ -12,6 +12,7 @@ from aion.client.calls import Workflow, definition, twin
 from aion.client.handle import WorkflowHandle
 from aion.client.updates import UpdateHandle
 from aion.core.errors import InvalidArgument
+from aion.core.retry import RetryPolicy
 from aion.operations.checking import check_mapping
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
 from aion.operations.start import StartRequest
@@ -32,15 +33,18 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
     start_delay: dt.timedelta | None = None,
     execution_timeout: dt.timedelta | None = None,
     run_timeout: dt.timedelta | None = None,
+    retry: RetryPolicy | None = None,
+    cron: str = "",
+    time_zone: str = "",
     memo: Mapping[str, Any] | None = None,
     search_attributes: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> WorkflowHandle:
     """Start a workflow, by class, function or type name, and give a handle of its run.
 
-    It starts if and when the caller's transaction commits; the handle's ids are known at once. `id` is the
-    business id, unique among open runs, by default the run id. A call repeated with the same `id` and
-    `request_id` gives the run of the first. `kwargs` are keyword arguments for the workflow.
+    It starts if and when the caller's transaction commits; the handle's ids are known at once. A repeated
+    call with the same `id` and `request_id` gives the run of the first. With `retry`, a run that fails or
+    times out is tried again; with `cron`, each starts at the first time behind the end of the one before.
 
     Raises:
         UnknownType: no workflow has this name.
@@ -67,6 +71,9 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
             start_delay=start_delay,
             run_timeout=run_timeout,
             execution_timeout=execution_timeout,
+            retry=retry if retry is not None else target.retry,
+            cron=cron,
+            time_zone=time_zone,
             memo=check_mapping("memo", memo),
             search_attributes=check_mapping("search_attributes", search_attributes),
             headers=check_mapping("headers", headers),

@@ -37,12 +37,29 @@ _DECODERS: Final = {name: msgspec.json.Decoder(kind) for name, kind in KINDS.ite
 _encode = msgspec.json.Encoder().encode
 
 
-class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """An event at its place in history: `seq` from 1, gapless; `recorded_at` aware UTC."""
+class Recorded(msgspec.Struct, frozen=True, gc=False, eq=False):
+    """An event at its place in history: `seq` from 1, gapless; `recorded_at` aware UTC.
+
+    `size` is the bytes of its attributes where it was read from, which is not what the event is.
+    """
 
     seq: int
     recorded_at: dt.datetime
     event: Event
+    size: int = 0
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Recorded):
+            return NotImplemented
+        mine = (self.seq, self.recorded_at, self.event)
+        return mine == (other.seq, other.recorded_at, other.event)
+
+    __hash__ = None  # type: ignore[assignment]  # events hold dicts
+
+    @property
+    def stored_size(self) -> int:
+        """The bytes of the attributes as they are stored, or will be."""
+        return self.size or len(encode_event(self.event))
 
     @property
     def kind(self) -> str:
@@ -119,6 +136,7 @@ def from_lines(lines: Iterable[bytes | str]) -> list[Recorded]:
             raise HistoryError(
                 f"Line {number} has seq {line.seq}, expected {expected}", line=number
             )
-        event = decode_event(line.kind, bytes(line.attributes))
-        history.append(Recorded(line.seq, line.recorded_at, event))
+        attributes = bytes(line.attributes)
+        event = decode_event(line.kind, attributes)
+        history.append(Recorded(line.seq, line.recorded_at, event, len(attributes)))
     return history

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aion.core.errors import InvalidArgument
+from aion.core.retry import RetryPolicy
 from aion.core.texts import check_indexable, check_text
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "check_headers",
     "check_indexable",
     "check_mapping",
+    "check_retry",
     "check_text",
 ]
 
@@ -49,6 +51,16 @@ def check_duration(field: str, value: object) -> None:
         raise InvalidArgument(f"{field} must be positive, not {value}", field=field)
     if value > _LONGEST_DURATION:
         raise InvalidArgument(f"{field} must be at most a hundred years, not {value}", field=field)
+
+
+def check_retry(policy: object) -> None:
+    """Refuse what is neither None nor a retry policy.
+
+    Raises:
+        InvalidArgument: it is not usable.
+    """
+    if policy is not None and not isinstance(policy, RetryPolicy):
+        raise InvalidArgument(f"retry must be a RetryPolicy, not {policy!r}", field="retry")
 
 
 def check_mapping(field: str, value: object) -> dict[Any, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import uuid
@@ -9,9 +10,12 @@ from typing import Any, Final
 
 import msgspec
 
+from aion.core.errors import HistoryError
+from aion.core.events import WorkflowStarted
 from aion.core.failures import Failure, decode_failure
 from aion.core.search_attributes import typed
 from aion.core.status import RunStatus
+from aion.operations.beginnings import next_time
 from aion.operations.clock import clock
 from aion.operations.pending_lists import (
     PendingActivity,
@@ -22,7 +26,7 @@ from aion.operations.pending_lists import (
 )
 from aion.operations.target import find
 from aion.operations.waiting import Waiting, explain
-from aion.store import describing, pending
+from aion.store import describing, histories, pending
 from aion.store.attribute_registry import registry
 from aion.store.describing import Surroundings
 from aion.store.dialects import dialect
@@ -58,6 +62,8 @@ class RunDescription:
     """A run, and what it waits for. `problem` is why it is held, None when it is not.
 
     The lists hold the first hundred; the counts are of all. `why` says in words why the run does not move.
+    `next_start_at` is when an open run begins that has not begun, or else when the next of its cron chain
+    would start if it closed now; None where nothing will start.
     """
 
     run_id: uuid.UUID
@@ -96,6 +102,10 @@ class RunDescription:
     mailbox_count: int
     next_due_at: dt.datetime | None
     why: str
+    attempt: int
+    cron: str
+    time_zone: str
+    next_start_at: dt.datetime | None
 
 
 def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> RunDescription:
@@ -110,13 +120,14 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
     around = describing.surroundings(run.id) or _NOTHING
     now = clock.now()
     waiting = _waiting(run, around, now) if run.closed_at is None else Waiting()
+    started = _started(run)
     return RunDescription(
         run_id=run.id,
         workflow_id=run.workflow_id,
         workflow_type=run.workflow_type,
         task_queue=run.task_queue,
         status=run.status,
-        history_length=run.head_seq,
+        history_length=run.head_seq - run.first_seq + 1,
         history_bytes=run.history_bytes,
         started_at=run.started_at,
         closed_at=run.closed_at,
@@ -148,6 +159,10 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
         pending_update_count=around.updates,
         mailbox_count=around.messages,
         next_due_at=_next_due(run, waiting),
+        attempt=started.attempt,
+        cron=started.cron,
+        time_zone=started.time_zone or ("UTC" if started.cron else ""),
+        next_start_at=_next_start(run, started, waiting, now),
         why=explain(run, around, waiting, now),
     )
 
@@ -198,3 +213,23 @@ def _next_due(run: RunSummary, waiting: Waiting) -> dt.datetime | None:
     if run.held_until is not None:
         moments.append(run.held_until)
     return min(moments, default=None)
+
+
+def _started(run: RunSummary) -> WorkflowStarted:
+    """Read how the run began; a broken history must not keep anybody from looking at its run."""
+    with contextlib.suppress(HistoryError):
+        found = histories.first_event(run.id)
+        if found is not None:
+            return found
+    return WorkflowStarted(workflow_id=run.workflow_id, workflow_type=run.workflow_type)
+
+
+def _next_start(
+    run: RunSummary, started: WorkflowStarted, waiting: Waiting, now: dt.datetime
+) -> dt.datetime | None:
+    if not run.status.is_open:
+        return None
+    for timer in waiting.timers:
+        if timer.kind == "start":
+            return timer.fire_at
+    return next_time(started, now) if started.cron else None

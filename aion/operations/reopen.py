@@ -25,6 +25,8 @@ from aion.core.events import (
     SignalReceived,
     TimerFired,
     UpdateAccepted,
+    WorkflowCancelled,
+    WorkflowFailed,
     WorkflowReopened,
 )
 from aion.core.history import Recorded
@@ -87,13 +89,17 @@ def _undo(run: RunRow, reason: str) -> None:
 
 def _cut(history: list[Recorded], status: RunStatus) -> int:
     """Say how many events are kept."""
-    if status in (RunStatus.TERMINATED, RunStatus.TIMED_OUT):
+    if status in (RunStatus.TERMINATED, RunStatus.TIMED_OUT) or _came_without_the_code(history[-1]):
         return len(history) - 1
     last = last_group(history)
     if status is RunStatus.CANCELLED:
         asked = [i for i, r in enumerate(history) if isinstance(r.event, CancelRequested)]
         last = last_group(history[: asked[0] + 1]) if asked else last
     return max(last, 1)  # the start is never undone: the code begins anew
+
+
+def _came_without_the_code(end: Recorded) -> bool:
+    return isinstance(end.event, (WorkflowFailed, WorkflowCancelled)) and end.event.by_engine
 
 
 def _again(kept: list[Recorded], undone: list[Recorded]) -> list[Event]:

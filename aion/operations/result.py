@@ -16,7 +16,7 @@ from aion.core.failures import decode_failure, exception_from
 from aion.core.ports import Waiter
 from aion.core.status import RunStatus
 from aion.operations.bell import the_bell
-from aion.store import runs
+from aion.store import histories, runs
 
 _FIRST_LOOK: Final = 0.002  # seconds; a trivial run takes a few milliseconds
 _LAST_LOOK: Final = 0.5
@@ -26,7 +26,8 @@ _LOST_RING: Final = 2.0
 def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = True) -> bytes:
     """Give the encoded result of a run, waiting at most `timeout` seconds for it.
 
-    With `follow`, a run that continued as new or is tried again is followed to the last of its chain.
+    With `follow`, a run that continued as new or is tried again is followed to the last of its chain. The
+    next run of a cron chain is not: each has a result of its own.
 
     Raises:
         WorkflowFailureError: it did not complete; `cause` says why.
@@ -36,14 +37,22 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
     limit = None if timeout is None else time.monotonic() + timeout
     while True:
         status, outcome, failure = _wait_closed(run_id, limit)
-        if follow and status in (RunStatus.CONTINUED_AS_NEW, RunStatus.FAILED):
+        if follow and status in _FOLLOWED:
             successor = runs.successor(run_id)
-            if successor is not None:
+            if successor is not None and not _waits_for_cron(successor.id):
                 run_id = successor.id
                 continue
         if status is RunStatus.COMPLETED:
             return (outcome or "null").encode()
         raise _failure(run_id, status, failure)
+
+
+_FOLLOWED: Final = (RunStatus.CONTINUED_AS_NEW, RunStatus.FAILED, RunStatus.TIMED_OUT)
+
+
+def _waits_for_cron(run_id: uuid.UUID) -> bool:
+    started = histories.first_event(run_id)
+    return started is not None and started.initiator == "cron"
 
 
 def _wait_closed(

@@ -12,7 +12,7 @@ import msgspec
 
 from aion.conf import settings
 from aion.core.errors import RunClosed, WorkflowAlreadyStarted
-from aion.core.events import WorkflowStarted
+from aion.core.events import BEHAVIOUR_VERSION, WorkflowStarted
 from aion.core.events.base import UNSET, OptionalPayload
 from aion.core.failures import Failure
 from aion.core.ids import uuid7
@@ -20,9 +20,11 @@ from aion.core.payloads import encode
 from aion.core.retry import RetryPolicy
 from aion.core.status import RunStatus
 from aion.operations import bell, terminate
+from aion.operations.beginnings import check_cron, cron_beginning, lengths
 from aion.operations.checking import (
     check_duration,
     check_headers,
+    check_retry,
     check_text,
 )
 from aion.operations.clock import clock
@@ -34,7 +36,10 @@ from aion.store.dialects import atomic
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class StartRequest:
-    """A start, as a caller asks for it. `input` is encoded arguments; durations are timedeltas."""
+    """A start, as a caller asks for it. `input` is encoded arguments; durations are timedeltas.
+
+    With `cron` the runs of a chain start one after another, at times in `time_zone` (UTC when empty).
+    """
 
     workflow_type: str
     input: bytes
@@ -47,10 +52,12 @@ class StartRequest:
     start_delay: dt.timedelta | None = None
     run_timeout: dt.timedelta | None = None
     execution_timeout: dt.timedelta | None = None
+    retry: RetryPolicy | None = None
+    cron: str = ""
+    time_zone: str = ""
     memo: dict[str, Any] = dataclasses.field(default_factory=dict)
     search_attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
-    retry: RetryPolicy | None = None
     last_result: OptionalPayload = UNSET  # of the run before, where a schedule starts this one
     last_failure: Failure | None = None
 
@@ -60,6 +67,8 @@ class StartRequest:
         for name in ("start_delay", "run_timeout", "execution_timeout"):
             check_duration(name, getattr(self, name))
         check_headers(self.headers)
+        check_retry(self.retry)
+        check_cron(self.cron, self.time_zone, self.start_delay)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -120,9 +129,12 @@ def _check_repeat(request: StartRequest, besides: uuid.UUID | None = None) -> No
 def _new_run(request: StartRequest) -> runs.NewRun:
     now = clock.now()
     run_id = uuid7()
+    beginning: dict[str, Any] = {"start_delay": request.start_delay}
+    if request.cron:
+        beginning = cron_beginning(request.cron, request.time_zone, now)
     deadline = None
     if request.execution_timeout is not None:
-        deadline = now + (request.start_delay or dt.timedelta(0)) + request.execution_timeout
+        deadline = now + (beginning["start_delay"] or dt.timedelta(0)) + request.execution_timeout
     attributes = kept_attributes(request.search_attributes)
     started = WorkflowStarted(
         workflow_id=request.workflow_id or str(run_id),
@@ -130,20 +142,22 @@ def _new_run(request: StartRequest) -> runs.NewRun:
         task_queue=request.task_queue or settings.TASK_QUEUE,
         input=msgspec.Raw(request.input),
         definition_hash=request.definition_hash,
+        behaviour_version=BEHAVIOUR_VERSION,
         seed=run_id.hex,
         root_run_id=str(run_id),
         run_timeout=request.run_timeout,
         execution_timeout=request.execution_timeout,
         execution_deadline_at=deadline,
-        start_delay=request.start_delay,
+        retry=request.retry,
         memo=msgspec.Raw(encode(request.memo, field="memo")),
         search_attributes=attributes.raw,
         search_attribute_kinds=attributes.kinds,
         headers=request.headers,
-        retry=request.retry,
         last_result=request.last_result,
         last_failure=request.last_failure,
         request_id=request.request_id,
+        **beginning,
+        **lengths(),
     )
     return runs.NewRun(run_id, started, now)
 

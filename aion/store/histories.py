@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aion.core.errors import SequenceConflict
+from aion.core.events import WorkflowStarted
 from aion.core.history import Recorded, decode_event, encode_event
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import NewEvents
@@ -115,9 +116,13 @@ def decode_rows(rows: Iterable[EventRow]) -> list[Recorded]:
     """
     read_time = dialect().read_time
     return [
-        Recorded(seq, read_time(recorded_at), decode_event(kind, attributes))
+        Recorded(seq, read_time(recorded_at), decode_event(kind, attributes), _size(attributes))
         for seq, kind, recorded_at, attributes in rows
     ]
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def load(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Recorded]]:
@@ -127,6 +132,13 @@ def load(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Recorded]]:
         HistoryError: an event cannot be read.
     """
     return {run_id: decode_rows(rows) for run_id, rows in load_rows(run_ids).items()}
+
+
+def first_event(run_id: uuid.UUID) -> WorkflowStarted | None:
+    """Read how a run began; None for an unknown run."""
+    first = load_one(run_id, limit=1)
+    event = first[0].event if first else None
+    return event if isinstance(event, WorkflowStarted) else None
 
 
 def load_one(run_id: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:

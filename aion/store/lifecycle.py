@@ -28,17 +28,19 @@ def pause(run_id: uuid.UUID) -> None:
 def resume(run_id: uuid.UUID, *, now: dt.datetime) -> None:
     """Put a run and what waited for it back into the queues. A start that is still to come is awaited."""
     _set_paused(run_id, RunStatus.RUNNING, paused=False)
-    if not _is_to_start(run_id):
+    if start_due(run_id) is None:
         mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
 
 
-def _is_to_start(run_id: uuid.UUID) -> bool:
+def start_due(run_id: uuid.UUID) -> dt.datetime | None:
+    """Give when a run whose start is delayed will begin; None where it has begun."""
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM aion_timer WHERE run_id = %s AND timer_id = %s",
+            "SELECT fire_at FROM aion_timer WHERE run_id = %s AND timer_id = %s",
             [dialect().uuid(run_id), START_TIMER],
         )
-        return cursor.fetchone() is not None
+        row = cursor.fetchone()
+    return None if row is None else dialect().read_time(row[0])
 
 
 def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:

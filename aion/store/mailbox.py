@@ -77,6 +77,16 @@ def has_request(run_id: uuid.UUID, request_id: str) -> bool:
         return cursor.fetchone() is not None
 
 
+def park_mail(run_ids: Collection[uuid.UUID], *, cursor: Any) -> None:
+    """Take the messages of runs out of the queue until a timer brings the runs back."""
+    if run_ids:
+        sql = dialect()
+        cursor.execute(
+            f"UPDATE aion_message SET parked = %s WHERE {sql.among('run_id', 'uuid')}",
+            [True, sql.many(run_ids)],
+        )
+
+
 def set_parked(run_ids: Collection[uuid.UUID], *, parked: bool, cursor: Any) -> None:
     """Take the messages and timers of runs out of the queue, or put them back.
 

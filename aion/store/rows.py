@@ -96,6 +96,9 @@ class RunUpdate(msgspec.Struct, gc=False):
     closed_at: dt.datetime | None = None
     result: str | None = None
     failure: str | None = None
+    has_successor: bool = False
+    gained_events: int = 0
+    gained_bytes: int = 0  # known once it is written, as is what `history_bytes` has become
 
 
 class Problem(msgspec.Struct, gc=False, omit_defaults=True):

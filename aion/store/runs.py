@@ -10,11 +10,11 @@ from typing import Any
 import msgspec
 
 from aion.core.events import WorkflowStarted
-from aion.core.history import Recorded, decode_event, encode_event
+from aion.core.history import encode_event
 from aion.core.status import RunStatus
 from aion.store import mailbox, search_values
 from aion.store.dialects import connection, dialect
-from aion.store.histories import insert_events
+from aion.store.histories import first_event, insert_events
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TIMER_COLUMNS
 
 COLUMNS = {
@@ -202,23 +202,12 @@ def _insert_search_values(cursor: Any, news: list[NewRun]) -> None:
     )
 
 
-def first_event(new: NewRun) -> Recorded:
-    """Give the recorded first event of a new run."""
-    return Recorded(new.seq, new.at, new.started)
-
-
 def id_for_parent(run_id: uuid.UUID, chain_position: int) -> uuid.UUID:
     """Give the id under which a child's parent knows it: that of the first run of its chain."""
     if not chain_position:
         return run_id
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "SELECT kind, attributes FROM aion_event WHERE run_id = %s ORDER BY seq LIMIT 1",
-            [dialect().uuid(run_id)],
-        )
-        row = cursor.fetchone()
-    first = decode_event(*row) if row else None
-    known = first.first_run_id if isinstance(first, WorkflowStarted) else ""
+    first = first_event(run_id)
+    known = first.first_run_id if first is not None else ""
     return uuid.UUID(known) if known else run_id
 
 
@@ -231,6 +220,7 @@ class RunSummary(msgspec.Struct):
     task_queue: str
     status: RunStatus
     head_seq: int
+    first_seq: int
     history_bytes: int
     started_at: dt.datetime
     closed_at: dt.datetime | None
@@ -250,9 +240,9 @@ class RunSummary(msgspec.Struct):
 
 
 _SUMMARY = (
-    "id, workflow_id, workflow_type, task_queue, status, head_seq, history_bytes, started_at, "
-    "closed_at, deadline_at, definition_hash, request_id, result, failure, problem, problem_count, "
-    "held_until, memo, search_attributes, continued_from_run_id, parent_run_id, owner_id"
+    "id, workflow_id, workflow_type, task_queue, status, head_seq, first_seq, history_bytes, "
+    "started_at, closed_at, deadline_at, definition_hash, request_id, result, failure, problem, "
+    "problem_count, held_until, memo, search_attributes, continued_from_run_id, parent_run_id, owner_id"
 )
 
 

@@ -67,6 +67,7 @@ class TurnWrites:
     closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
     holds: list[Hold] = dataclasses.field(default_factory=list)
     parked: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    mail_parked: list[uuid.UUID] = dataclasses.field(default_factory=list)
     unparked: list[uuid.UUID] = dataclasses.field(default_factory=list)
     new_runs: list[NewRun] = dataclasses.field(default_factory=list)
     outgoing: list[Outgoing] = dataclasses.field(default_factory=list)
@@ -100,14 +101,18 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         mailbox.set_parked(writes.unparked, parked=False, cursor=cursor)
         held = [hold.run_id for hold in writes.holds]
         mailbox.set_parked([*writes.parked, *held], parked=True, cursor=cursor)
+        mailbox.park_mail(writes.mail_parked, cursor=cursor)
 
 
 def _update_runs(cursor: Any, runs: list[RunUpdate], sizes: dict[uuid.UUID, int]) -> None:
+    for run in runs:
+        run.gained_bytes = sizes.get(run.id, 0)
+        run.history_bytes += run.gained_bytes
     rows = [
         (
             run.id,
             run.head_seq,
-            run.history_bytes + sizes.get(run.id, 0),
+            run.history_bytes,
             str(run.status),
             run.owner_id,
             run.closed_at,

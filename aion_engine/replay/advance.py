@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from typing import Final
 
-from aion.core.events import Event, Role, UpdateAccepted
+from aion.core.events import Event, Role, UpdateAccepted, WorkflowStarted
 from aion.core.failures import Failure
 from aion.core.history import Recorded
 from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, PASSED_ON, Instance
@@ -38,13 +39,17 @@ def advance(
         and nothing of this turn may be written.
     """
     appended: list[Recorded] = []
+    extent = instance.context.extent
     seq = instance.head_seq
     if start is not None:
         at = max(at, start.recorded_at)
         seq = max(seq, start.seq)  # notes may stand behind a start that is not folded yet
-        for command in instance.apply(start):
+        if not extent.first_seq:
+            extent.show([start])
+        for command in instance.apply(start, at=begin_time(start, at)):
             seq += 1
             appended.append(Recorded(seq, at, command.event))
+        extent.show(appended)
     else:
         at = max(at, instance.now)
     for arrival in arrivals:
@@ -54,16 +59,38 @@ def advance(
         seq += 1
         recorded = Recorded(seq, at, event)
         appended.append(recorded)
+        extent.show((recorded,))
         if event.role is Role.NOTE:
             continue
-        for command in instance.apply(recorded):
-            seq += 1
-            appended.append(Recorded(seq, at, command.event))
+        commands = [
+            Recorded(place, at, command.event)
+            for place, command in enumerate(instance.apply(recorded), seq + 1)
+        ]
+        appended += commands
+        extent.show(commands)
+        seq += len(commands)
     if instance.terminal is not None:
         seq += 1
         appended.append(Recorded(seq, at, instance.terminal.event))
     instance.head_seq = seq
     return appended
+
+
+def begin_time(start: Recorded, at: dt.datetime | None) -> dt.datetime:
+    """Give the first time that a run's code sees, where the first event behind its start is recorded at `at`.
+
+    It is that of the delayed start, or earlier where a message hastened it.
+    """
+    event = start.event
+    if not isinstance(event, WorkflowStarted) or event.start_delay is None:
+        return start.recorded_at
+    if event.behaviour_version < _BEGINS_WHEN_IT_STARTS:
+        return start.recorded_at
+    planned = start.recorded_at + event.start_delay
+    return planned if at is None else max(min(planned, at), start.recorded_at)
+
+
+_BEGINS_WHEN_IT_STARTS: Final = 2
 
 
 def _admitted(

@@ -148,6 +148,8 @@ def _started(
         run_timeout=options.run_timeout,
         execution_timeout=options.execution_timeout,
         retry=options.retry,
+        cron=options.cron,
+        time_zone=options.time_zone,
         parent_close_policy=str(options.parent_close_policy),
         memo=msgspec.Raw(encode(dict(options.memo), field="the child's memo")),
         search_attributes=attributes.raw,

@@ -9,7 +9,7 @@ import random
 import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -25,12 +25,15 @@ from aion.authoring.workflow_definition import DYNAMIC, Handler, WorkflowDefinit
 from aion.core.commands import Site
 from aion.core.errors import NonDeterminismError, PayloadError, WorkflowCodeError
 from aion.core.events import SideEffectRecorded, WorkflowStarted
+from aion.core.failures import Failure
+from aion.core.lengths import OWN_LENGTH, suggests_new_run
 from aion.core.payloads import decode, encode
 from aion.core.search_attributes import Attributes
 from aion_engine.replay.activities import Activities
 from aion_engine.replay.attributes import ShownData
 from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
+from aion_engine.replay.extent import Extent
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.lookahead import Lookahead
 from aion_engine.replay.messages import Messages
@@ -42,10 +45,6 @@ from aion_engine.replay.updates import Updates, current_update
 T = TypeVar("T")
 
 _VALUE = "the value of a side effect"
-
-
-SUGGEST_AFTER: Final = 4096
-"""Events after which `continue_as_new_suggested` says yes: replay of so many takes some 40 ms."""
 
 
 class Parts(msgspec.Struct):
@@ -63,7 +62,8 @@ class InstanceContext:
 
     def __init__(self, parts: Parts, definition: WorkflowDefinition, run_id: str) -> None:
         self.replaying = False
-        self.history_length = 0
+        self.extent = Extent()
+        self.has_next_run = False  # a cron chain goes on when this run completes or fails
         self.cancelled_with: str | None = None
         self.details = ""
         self.taking_value = False  # a side effect's function runs; the guards let it read the clock
@@ -76,7 +76,7 @@ class InstanceContext:
         self._loop = parts.loop
         self._log = parts.log
         self._patches = Patches(parts.log, self.lookahead)
-        self._run_id = run_id
+        self.run_id = run_id
         self._lineage = ""  # what the default ids of children begin with, once the run has begun
         self._new_seed = ""
         self._started_at: dt.datetime
@@ -85,8 +85,8 @@ class InstanceContext:
         """Take the facts of the run's first event."""
         self.started = started
         self._started_at = at
-        self.randomness = Randomness(started.seed or self._run_id)
-        self._lineage = _as_id(started.seed) or self._run_id
+        self.randomness = Randomness(started.seed or self.run_id)
+        self._lineage = _as_id(started.seed) or self.run_id
         if self._new_seed:
             self.reopened(self._new_seed)
         self.attributes.begin(started)
@@ -98,7 +98,7 @@ class InstanceContext:
         """
         self._new_seed = seed
         if self._lineage and seed:
-            self._lineage = _as_id(seed) or self._run_id
+            self._lineage = _as_id(seed) or self.run_id
             self.randomness.reseed_runs(seed)
 
     def info(self) -> WorkflowInfo:
@@ -106,23 +106,34 @@ class InstanceContext:
         started = self.started
         return WorkflowInfo(
             workflow_id=started.workflow_id,
-            run_id=self._run_id,
+            run_id=self.run_id,
             workflow_type=started.workflow_type,
             task_queue=started.task_queue,
             attempt=started.attempt,
             started_at=self._started_at,
             history_length=self.history_length,
+            history_bytes=self.extent.bytes,
             parent_workflow_id=started.parent_workflow_id,
             parent_run_id=started.parent_run_id,
             root_workflow_id=started.root_workflow_id or started.workflow_id,
-            root_run_id=started.root_run_id or self._run_id,
+            root_run_id=started.root_run_id or self.run_id,
             continued_from_run_id=started.continued_from_run_id,
             run_timeout=started.run_timeout,
             execution_timeout=started.execution_timeout,
+            retry=started.retry,
+            cron=started.cron,
+            time_zone=started.time_zone or ("UTC" if started.cron else ""),
+            scheduled_at=started.scheduled_at,
             headers=dict(started.headers),
             memo=dict(self.attributes.memo),
             search_attributes=self.attributes.typed(),
         )
+
+    @property
+    def history_length(self) -> int:
+        """The events up to the one that is folded."""
+        old = self.started.behaviour_version < OWN_LENGTH
+        return self.extent.seq if old else self.extent.length
 
     def now(self) -> dt.datetime:
         """Give the time of the event being folded."""
@@ -332,7 +343,18 @@ class InstanceContext:
 
     def should_continue_as_new(self) -> bool:
         """Tell whether the history is long enough for a new run to be advisable."""
-        return self.history_length >= SUGGEST_AFTER
+        return suggests_new_run(self.started, self.history_length, lambda: self.extent.bytes)
+
+    # --- the chain ---
+
+    def last_completion_result(self) -> msgspec.Raw | None:
+        """Give what the last run of the cron chain that completed has returned."""
+        last = self.started.last_result
+        return None if isinstance(last, msgspec.UnsetType) else last
+
+    def last_failure(self) -> Failure | None:
+        """Give why the run before did not complete."""
+        return self.started.last_failure
 
     messages: Messages  # set by the instance, which hosts them
     updates: Updates

@@ -64,7 +64,7 @@ from aion_engine.replay.activities import Activities, LocalActivity
 from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
 from aion_engine.replay.context import InstanceContext, Parts
-from aion_engine.replay.endings import continued, failed
+from aion_engine.replay.endings import continued, failed, goes_on
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
@@ -132,11 +132,12 @@ class Instance:
         recorded: Sequence[Recorded] | None = None,
         *,
         open_ended: bool = False,
+        at: dt.datetime | None = None,
     ) -> list[Command]:
         """Fold one arrival and give the commands it caused, the terminal one aside.
 
         `recorded` is None when the run goes on live, else the command events that history holds for it;
-        `open_ended` says that history may break off among them.
+        `open_ended` says that history may break off among them. `at` is the time, if not the recorded one.
 
         Raises:
             NonDeterminismError: the arrival or a value in history does not fit what the code did.
@@ -147,8 +148,9 @@ class Instance:
         context.replaying = recorded is not None
         if recorded is not None:
             context.lookahead.show(arrival.seq, recorded, open_ended=open_ended)
-        self.head_seq = context.history_length = arrival.seq
-        self._loop.now = (arrival.recorded_at - EPOCH) / _SECOND
+        self.head_seq = arrival.seq
+        context.extent.reach(arrival.seq)
+        self._loop.now = ((at or arrival.recorded_at) - EPOCH) / _SECOND
         self._fold(arrival)
         try:
             self._loop.drain()
@@ -302,10 +304,8 @@ class Instance:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the code has ended for a successor: continued as new, or to be tried again."""
-        return self.terminal is not None and bool(
-            getattr(self.terminal.event, "successor_run_id", "")
-        )
+        """Whether the code has ended for a successor: as new, to be tried again, for the next cron time."""
+        return self.terminal is not None and goes_on(self.context, self.terminal.event)
 
     @property
     def replaying(self) -> bool:

@@ -7,6 +7,7 @@ kind and key (ids and names). The first difference is a `NonDeterminismError`.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -19,12 +20,11 @@ from aion.core.events import (
     Role,
     WorkflowReopened,
     WorkflowStarted,
-    WorkflowTerminated,
-    WorkflowTimedOut,
 )
 from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.status import TERMINAL_EVENTS
+from aion_engine.replay.advance import begin_time
 from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance, describe
 
 Group = tuple[Recorded, list[Recorded]]
@@ -71,11 +71,14 @@ def replay(
     """
     if not history or not isinstance(history[0].event, WorkflowStarted):
         raise HistoryError("A history begins with WorkflowStarted")
-    history = effective(history)
     instance = Instance(definition, run_id)
+    instance.context.extent.show(history)
+    history = effective(history)
     left: list[Command] = []
     unseen = _ended_unseen(history)
     last_folded = max(r.seq for r in history if r.event.role is not Role.NOTE)
+    behind = (r.recorded_at for r in history[1:] if r.event.role is not Role.NOTE)
+    begins_at: dt.datetime | None = begin_time(history[0], next(behind, None))
     try:
         marks = deque(r for r in history if isinstance(r.event, WorkflowReopened))
         for arrival, recorded in groups(history):
@@ -83,9 +86,9 @@ def replay(
             folded_at = recorded[0].seq if recorded else arrival.seq
             while marks and marks[0].seq < folded_at:
                 reopen(instance, marks.popleft())
-            left = _replay_group(
-                instance, arrival, recorded, open_at=last_folded if partial or unseen else 0
-            )
+            open_at = last_folded if partial or unseen else 0
+            left = _replay_group(instance, arrival, recorded, open_at=open_at, at=begins_at)
+            begins_at = None
         for mark in marks:
             reopen(instance, mark)
         if not partial:
@@ -95,14 +98,16 @@ def replay(
     except BaseException:
         instance.close()
         raise
-    instance.head_seq = instance.context.history_length = history[-1].seq
+    instance.head_seq = history[-1].seq
+    instance.context.extent.reach(instance.head_seq)
+    instance.context.extent.count()
     instance.context.replaying = False
     return instance, left
 
 
 def _ended_unseen(history: Sequence[Recorded]) -> bool:
     """Tell whether a run may have been ended from outside before its first event was folded."""
-    return isinstance(history[-1].event, (WorkflowTerminated, WorkflowTimedOut)) and all(
+    return isinstance(history[-1].event, TERMINAL_EVENTS) and all(
         recorded.event.role is Role.NOTE for recorded in history[1:]
     )
 
@@ -114,14 +119,19 @@ def reopen(instance: Instance, mark: Recorded) -> None:
 
 
 def _replay_group(
-    instance: Instance, arrival: Recorded, recorded: list[Recorded], *, open_at: int
+    instance: Instance,
+    arrival: Recorded,
+    recorded: list[Recorded],
+    *,
+    open_at: int,
+    at: dt.datetime | None,
 ) -> list[Command]:
     """Replay one group; where its last event is that of seq `open_at`, the code may have asked for more."""
     terminal = instance.terminal
     if terminal is not None and not isinstance(arrival.event, FOLDED_AFTER_CLOSE):
         raise _mismatch(arrival.seq, describe(arrival.event), terminal)
     open_ended = (recorded[-1] if recorded else arrival).seq == open_at
-    commands = instance.apply(arrival, recorded, open_ended=open_ended)
+    commands = instance.apply(arrival, recorded, open_ended=open_ended, at=at)
     if instance.terminal is not None and (
         (recorded and _is_terminal(recorded[-1].event)) or open_ended
     ):

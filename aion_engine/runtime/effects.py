@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from aion.core import events
-from aion.core.failures import encode_failure
+from aion.core.errors import InvalidArgument
+from aion.core.failures import encode_failure, failure_from
 from aion.core.history import Recorded, encode_event
 from aion.core.ids import uuid7
-from aion.core.status import STATUS_AFTER
+from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
 from aion.store import mailbox
 from aion.store.outgoing import Outgoing
 from aion.store.rows import ActivityOrder, NewEvents, RunRow, RunUpdate, TimerOrder
@@ -60,9 +61,15 @@ def _timer_cancel(turn: Turn, recorded: Recorded, event: Any) -> None:
 
 
 def _child(turn: Turn, recorded: Recorded, event: Any) -> None:
-    turn.writes.new_runs.append(
-        lineage.child_of(turn.run, turn.started, event, recorded.recorded_at)
-    )
+    try:
+        child = lineage.child_of(turn.run, turn.started, event, recorded.recorded_at)
+    except InvalidArgument as error:  # its cron: the parent hears of it as of a taken id
+        refused = events.ChildWorkflowFailed(
+            workflow_id=event.workflow_id, run_id=event.run_id, failure=failure_from(error)
+        )
+        turn.writes.messages_out.append(mailbox.message(turn.run.id, refused))
+        return
+    turn.writes.new_runs.append(child)
 
 
 def _send(turn: Turn, recorded: Recorded, event: Any) -> None:
@@ -113,12 +120,14 @@ def add_turn(
     owner_id: Any,
     writes: TurnWrites,
     started: events.WorkflowStarted | None = None,
+    cancelled: bool = False,
     for_successor: Sequence[events.Event] = (),
 ) -> RunUpdate:
     """Add one run's turn to a batch: its events, the rows they mean, and the run's new projection.
 
     `started` is the run's first event, needed where the turn starts children or a successor;
-    `for_successor` are the messages that a successor inherits.
+    `cancelled` says that somebody asked the run to cancel; `for_successor` are the messages that a
+    successor inherits.
     """
     update = RunUpdate(
         id=run.id,
@@ -130,19 +139,27 @@ def add_turn(
     writes.runs.append(update)
     if not gained:
         return update
+    successor = None
+    if isinstance(gained[-1].event, TERMINAL_EVENTS):
+        gained[-1], successor = lineage.conclude(run, started, gained[-1], cancelled=cancelled)
+    update.gained_events = len(gained)
     writes.events.append(NewEvents(run.id, run.head_seq, gained))
     turn = Turn(run, started, writes)
     for recorded in gained:
         effect = EFFECTS.get(type(recorded.event))
         if effect is not None:
             effect(turn, recorded, recorded.event)
-    _project(turn, gained[-1], update, for_successor)
+    _project(turn, gained[-1], update)
+    if successor is not None:
+        update.has_successor = True
+        writes.new_runs.append(successor)
+        writes.messages_out.extend(mailbox.message(successor.id, one) for one in for_successor)
+    elif update.closed_at is not None:
+        report_to_parent(run, gained[-1].event, writes)
     return update
 
 
-def _project(
-    turn: Turn, last: Recorded, update: RunUpdate, for_successor: Sequence[events.Event]
-) -> None:
+def _project(turn: Turn, last: Recorded, update: RunUpdate) -> None:
     """A closing event is always the last one of its turn."""
     status = STATUS_AFTER.get(type(last.event))
     if status is None or status.is_open:
@@ -153,12 +170,6 @@ def _project(
     update.result, update.failure = outcome_of(last.event)
     turn.writes.closed.append(update.id)
     turn.writes.parents_closed.append(update.id)
-    successor = lineage.successor_of(turn.run, turn.started, last)
-    if successor is None:
-        report_to_parent(turn.run, last.event, turn.writes)
-        return
-    turn.writes.new_runs.append(successor)
-    turn.writes.messages_out.extend(mailbox.message(successor.id, one) for one in for_successor)
 
 
 def timed_out(run: RunRow, gained: list[Recorded], kind: str, at: dt.datetime) -> Recorded:

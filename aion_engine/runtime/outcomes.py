@@ -26,10 +26,14 @@ def outcome_of(event: events.Event) -> tuple[str | None, str | None]:
             failure = Failure(type="TerminatedError", message=event.reason, kind="terminated")
             return None, encode_failure(failure).decode()
         case events.WorkflowTimedOut():
-            error = AionTimeoutError(f"The {event.kind} timeout passed", kind=event.kind)
-            return None, encode_failure(failure_from(error)).decode()
+            return None, encode_failure(timeout_failure(event)).decode()
         case _:
             return None, None
+
+
+def timeout_failure(event: events.WorkflowTimedOut) -> Failure:
+    """Say as a failure that a run's deadline passed."""
+    return failure_from(AionTimeoutError(f"The {event.kind} timeout passed", kind=event.kind))
 
 
 def report_to_parent(run: RunRow, event: events.Event, writes: TurnWrites) -> None:

@@ -26,8 +26,6 @@ import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.conf import settings
@@ -36,7 +34,6 @@ from aion.core.events import (
     ActivityOutcome,
     Event,
     Role,
-    SignalReceived,
     WorkflowFailed,
     WorkflowStarted,
     WorkflowTerminated,
@@ -57,18 +54,19 @@ from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import reopen, replay
 from aion_engine.replay.watchdog import Watchdog
-from aion_engine.runtime import effects
+from aion_engine.runtime import effects, limits, lineage
 from aion_engine.runtime.arrivals import (
     arrivals_of,
     consume,
     deadline_of,
-    drop_unfolded,
     refuse_late,
     termination,
 )
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
 from aion_engine.runtime.registered_attributes import RegisteredAttributes
+from aion_engine.runtime.unseen import await_start, close_unseen, is_to_wait, unread
+from aion_engine.runtime.work import Work
 
 log = logging.getLogger("aion.turns")
 
@@ -91,27 +89,6 @@ class Batch:
     posted: bool = False  # messages went to mailboxes, maybe to these very runs
     timers: list[dt.datetime] = dataclasses.field(default_factory=list)
     locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
-
-
-@dataclasses.dataclass(slots=True, eq=False)
-class Work:
-    """A claimed run on its way through a batch, with what it needs for its turn."""
-
-    claimed: Claimed
-    outcomes: Sequence[ActivityOutcome]  # of local activities
-    instance: Instance | None = None
-    rows: list[histories.EventRow] = dataclasses.field(default_factory=list)
-
-    @property
-    def run(self) -> RunRow:
-        """The run's row."""
-        return self.claimed.run
-
-    def drop_instance(self) -> None:
-        """Throw the live instance away; its coroutines end now."""
-        if self.instance is not None:
-            self.instance.close()
-            self.instance = None
 
 
 _BYTES_PER_EVENT = 200  # a guess that the cache's limit needs until the row says it
@@ -171,6 +148,7 @@ class Turns:
                 if work.instance is not None:
                     self.cache.put(work.run.id, work.instance, work.run.history_bytes)
         turns.write(writes, now=now)
+        limits.warn(writes.runs, {one.run.id: one.run.first_seq for one in claimed})
         self._summarise(batch, writes)
 
     def _prepare(self, claimed: list[Claimed], outcomes: Outcomes) -> deque[Work]:
@@ -207,19 +185,29 @@ class Turns:
             return
         reason = termination(one)
         if reason is not None:
-            self._terminate(work, reason, writes, now)
+            event: Event = WorkflowTerminated(reason=reason)
+            close_unseen(work, effects.closing(run, [], event, now), writes)
             return
         if run.status == RunStatus.PAUSED or (run.held_until and run.held_until > now):
             self._leave(work, writes, now)
             return
+        failure = limits.beyond(run)
+        if failure is not None:
+            event = WorkflowFailed(failure=failure, by_engine=True)
+            self._revive(work)
+            close_unseen(work, effects.closing(run, [], event, now), writes)
+            return
         refused: list[tuple[str, Failure]] = []
         passed_on: list[Event] = []
         try:
-            instance, gained = self._watched(work, now, refused, passed_on)
+            gained = self._watched(work, now, refused, passed_on)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
             return
-        self._keep(work, instance, gained, passed_on, writes, batch)
+        if gained is None:
+            await_start(work, writes, now)
+            return
+        self._keep(work, gained, passed_on, writes, batch)
         writes.updates.extend(
             UpdateAnswer(run.id, update_id, "refused", None, encode_failure(failure).decode())
             for update_id, failure in refused
@@ -228,21 +216,22 @@ class Turns:
     def _keep(
         self,
         work: Work,
-        instance: Instance,
         gained: list[Recorded],
         passed_on: list[Event],
         writes: TurnWrites,
         batch: Batch,
     ) -> None:
         """Add a turn that succeeded to the batch, and keep or close its instance."""
-        run = work.run
+        run, instance = work.run, work.instance
+        assert instance is not None  # noqa: S101  # it has just taken its turn
         update = effects.add_turn(
             run,
             gained,
             owner_id=self.worker_id if instance.local_activities else None,
             writes=writes,
             started=instance.context.started,
-            for_successor=[*_unread(instance), *passed_on],
+            cancelled=instance.context.cancelled_with is not None,
+            for_successor=[*unread(instance), *passed_on],
         )
         consume(work.claimed, writes)
         _add_attributes(run.id, instance, writes)
@@ -264,7 +253,7 @@ class Turns:
         now: dt.datetime,
         refused: list[tuple[str, Failure]],
         passed_on: list[Event],
-    ) -> tuple[Instance, list[Recorded]]:
+    ) -> list[Recorded] | None:
         """Fold, and once more where a search attribute may have been registered a moment ago."""
         watched = f"run {work.run.id} of {work.run.workflow_type}"
         try:
@@ -286,56 +275,74 @@ class Turns:
         now: dt.datetime,
         refused: list[tuple[str, Failure]],
         passed_on: list[Event],
-    ) -> tuple[Instance, list[Recorded]]:
+    ) -> list[Recorded] | None:
+        """Bring a run's code up to date and on; None where its time to begin has not come."""
         run = work.run
         arrivals, deadline = arrivals_of(work.claimed, work.outcomes), deadline_of(work.claimed)
         start = None
         if work.instance is None:
-            definition = _runnable(registry.workflow(run.workflow_type))
-            history = effective(histories.decode_rows(work.rows))
-            if _nothing_folded(history):
-                work.instance, start = Instance(definition, str(run.id)), history[0]
-                work.instance.head_seq = run.head_seq
-                for mark in history:
-                    reopen(work.instance, mark)
-            else:
-                work.instance, _ = replay(definition, str(run.id), history)
+            stored = histories.decode_rows(work.rows)
+            start = _unfolded_start(stored)
+            if start is not None and is_to_wait(start.event, work.claimed):
+                return None
+            work.instance = _instance(run, stored, start)
+        else:
+            work.instance.context.extent.settle(run.history_bytes)
         self._registry.tell(work.instance)
+        context = work.instance.context
+        at = max(now, start.recorded_at if start is not None else work.instance.now)
+        started = start.event if start is not None else context.started
+        context.has_next_run = lineage.has_next_time(started, at)
         gained = advance(
-            work.instance, arrivals, at=now, start=start, refused=refused, passed_on=passed_on
+            work.instance, arrivals, at=at, start=start, refused=refused, passed_on=passed_on
         )
         if deadline and work.instance.terminal is None:
-            gained.append(effects.timed_out(run, gained, deadline, now))
-        return work.instance, gained
+            gained.append(effects.timed_out(run, gained, deadline, at))
+        return gained
 
     def _leave(self, work: Work, writes: TurnWrites, now: dt.datetime) -> None:
         """Leave a paused or held run's mail where it is, out of the queue. Its deadlines pass as always."""
-        work.drop_instance()
         writes.messages_out.extend(mailbox.message(work.run.id, one) for one in work.outcomes)
         deadline = deadline_of(work.claimed)
         if deadline is None:
+            work.drop_instance()
             writes.parked.append(work.run.id)
             return
-        event = effects.timed_out(work.run, [], deadline, now)
-        _close_unseen(work.claimed, event, writes)
+        self._revive(work)
+        close_unseen(work, effects.timed_out(work.run, [], deadline, now), writes)
 
-    def _terminate(self, work: Work, reason: str, writes: TurnWrites, now: dt.datetime) -> None:
-        work.drop_instance()
-        event = effects.closing(work.run, [], WorkflowTerminated(reason=reason), now)
-        _close_unseen(work.claimed, event, writes)
+    def _revive(self, work: Work) -> None:
+        """Rebuild the instance of a run that ends without its code, if it has a successor to inherit from it.
+
+        What cannot be rebuilt leaves no unread signals; the run ends all the same.
+        """
+        if work.instance is not None:
+            return
+        try:
+            stored = histories.decode_rows(work.rows)
+            first = stored[0].event
+            chained = isinstance(first, WorkflowStarted) and (first.cron or first.retry)
+            if chained and _unfolded_start(stored) is None:
+                with self._watchdog.watch(f"the end of run {work.run.id}"):
+                    work.instance = _instance(work.run, stored, None)
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
+            log.warning("Run %s leaves its unread signals behind: %s", work.run.id, error)
 
     def _failed(
         self, work: Work, error: BaseException, writes: TurnWrites, now: dt.datetime
     ) -> None:
         """Hold the run, or fail it where the settings say so; its neighbours go on."""
         run = work.run
-        work.drop_instance()
         if isinstance(error, (KeyboardInterrupt, MemoryError)):
+            work.drop_instance()
             raise error
         if isinstance(error, NonDeterminismError) and settings.ON_NON_DETERMINISM == "fail":
             event = WorkflowFailed(failure=failure_from(error))
-            _close_unseen(work.claimed, effects.closing(run, [], event, now), writes)
+            close_unseen(work, effects.closing(run, [], event, now), writes)
             return
+        work.drop_instance()
         log.error(
             "Run %s (%s) is held: %s: %s",
             run.id,
@@ -348,34 +355,34 @@ class Turns:
         writes.holds.append(hold_for(run, error, now))
 
 
-def _close_unseen(one: Claimed, event: Recorded, writes: TurnWrites) -> None:
-    """Close a run without its code, and answer whoever waits for it."""
-    effects.add_turn(one.run, [event], owner_id=None, writes=writes)
-    writes.updates_abandoned.append(one.run.id)
-    drop_unfolded(one, writes)
-
-
-def _nothing_folded(history: list[Recorded]) -> bool:
-    """Tell whether the run is to begin: nothing is folded yet, or the start's fold left nothing behind."""
-    return (
+def _unfolded_start(stored: list[Recorded]) -> Recorded | None:
+    """Give the start of a run that is to begin: it is not folded yet, or its fold left nothing behind."""
+    history = effective(stored)
+    begins = (
         bool(history)
         and isinstance(history[0].event, WorkflowStarted)
         and all(recorded.event.role is Role.NOTE for recorded in history[1:])
     )
+    return history[0] if begins else None
+
+
+def _instance(run: RunRow, stored: list[Recorded], start: Recorded | None) -> Instance:
+    """Make the instance of a run that is to begin, or rebuild that of one that has begun."""
+    definition = _runnable(registry.workflow(run.workflow_type))
+    if start is None:
+        return replay(definition, str(run.id), stored)[0]
+    instance = Instance(definition, str(run.id))
+    instance.head_seq = run.head_seq
+    instance.context.extent.show(stored)
+    for mark in effective(stored):
+        reopen(instance, mark)
+    return instance
 
 
 def _runnable(definition: WorkflowDefinition) -> WorkflowDefinition:
     if definition.problems:
         raise DefinitionError(f"Workflow {definition.name} {'; '.join(definition.problems)}")
     return definition
-
-
-def _unread(instance: Instance) -> list[SignalReceived]:
-    """Give the signals that nobody took. Their senders have been answered."""
-    return [
-        msgspec.structs.replace(signal, sender_run_id="", sender_request_id="")
-        for signal in instance.messages.unhandled
-    ]
 
 
 def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -> None:

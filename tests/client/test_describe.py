@@ -249,14 +249,14 @@ def test_a_description_costs_a_few_statements(waits: Any, engine: Engine) -> Non
     many = engine.start("main", 120)
     engine.go()
 
-    assert statements(few) == statements(many) == 7
+    assert statements(few) == statements(many) == 8
     about = many.describe()
     assert len(about.pending_activities) == len(about.timers) == len(about.children) == 100
     assert about.pending_activity_count == about.timer_count == about.child_count == 120
     assert "further activities" in about.why
     few.terminate()
     engine.go()
-    assert statements(few) == 2
+    assert statements(few) == 3
 
 
 # --- lists ----------------------------------------------------------------------------------------

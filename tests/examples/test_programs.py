@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from aion import client
+from aion import RetryPolicy, client
 from aion.authoring.registry import registry
 from aion.client import WorkflowHandle
 from aion.core.errors import UpdateFailed, UpdateRefused
 from examples import programs
 from examples.programs.child import CountVotes, Election, fire_and_forget
+from examples.programs.cron_chain import DailyReport
 from examples.programs.hello import Hello, hello_twice
 from examples.programs.human_approval import ExpenseReport
 from examples.programs.parallel import CheapestCarrier, FirstAnswer, ManyQuotes
@@ -242,3 +245,36 @@ def test_a_schedule_reports_on_working_days(engine: Engine, clock: StandingClock
     ]
     assert [f"{each:%a %H}" for each in schedule.describe().next_times[:2]] == ["Tue 08", "Wed 08"]
     check_everything()
+
+
+def test_a_cron_chain(engine: Engine, clock: StandingClock) -> None:
+    clock.at = dt.datetime(2026, 6, 2, 12, tzinfo=dt.UTC)  # a Tuesday
+    client.start_workflow(
+        DailyReport,
+        "sales",
+        id="daily",
+        cron="0 9 * * MON-FRI",
+        time_zone="Europe/Berlin",
+        retry=RetryPolicy(maximum_attempts=2, initial_interval=timedelta(minutes=5), jitter=0.0),
+    )
+    rest(engine, clock, days=0.8)
+    client.get_workflow_handle("daily").signal(DailyReport.correct, 1000)
+    rest(engine, clock, days=5.5)
+    client.get_workflow_handle("daily").cancel()
+    rest(engine, clock)
+
+    runs = chain("daily")
+    check_everything()
+    assert [str(run.describe().status) for run in runs] == [
+        "completed",  # Wednesday
+        "failed",  # Thursday, the fourth
+        "failed",  # five minutes later
+        "completed",  # Friday
+        "completed",  # Monday
+        "cancelled",
+    ]
+    wednesday, friday, monday = (runs[place].result(0) for place in (0, 3, 4))
+    assert (wednesday.day, wednesday.growth) == ("2026-06-03", None)
+    assert (friday.day, friday.growth) == ("2026-06-05", friday.total - wednesday.total)
+    assert friday.remark == "the last report failed: no figures"
+    assert (monday.day, monday.remark) == ("2026-06-08", "")

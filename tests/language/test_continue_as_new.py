@@ -12,6 +12,7 @@ from aion import TimeoutError as AionTimeoutError
 from aion import client, workflow
 from aion.client import WorkflowHandle
 from aion.core import events
+from aion.core.errors import UpdateFailed
 from aion.models import ActivityTask, Run, Timer
 from tests.language.worlds import chain, failure_of, found, kinds, rest, same_when_lost, status
 from tests.support import kit
@@ -52,6 +53,11 @@ class Counter:
         await asyncio.sleep(3)
         workflow.continue_as_new(left)
 
+    @workflow.update
+    async def soon(self, left: int) -> None:
+        await asyncio.sleep(3)
+        workflow.continue_as_new(left)
+
     @workflow.signal
     def finish(self) -> None:
         self.go = True
@@ -81,6 +87,18 @@ def test_the_chain_is_gapless_and_its_handle_follows_it(engine: Engine) -> None:
         assert after.describe().continued_from_run_id == before.run_id
         assert found(before, events.WorkflowContinuedAsNew)[0].successor_run_id == str(after.run_id)
         assert after.result(0) == handle.result(0)
+
+
+def test_update_handlers_may_continue_as_new(engine: Engine, clock: StandingClock) -> None:
+    handle = client.start_workflow(Counter, 9, "wait", id="c")
+    engine.turns()
+    update = handle.start_update("soon", 0, wait_for="")
+    rest(engine, clock)
+
+    assert len(chain("c")) == 2
+    assert handle.result(0)[2] == 1
+    with pytest.raises(UpdateFailed):
+        update.result(0)
 
 
 @pytest.mark.parametrize("handler", ["now", "later"])

@@ -12,7 +12,7 @@ from aion.core.history import from_lines, to_lines
 from aion_engine.replay.replayer import replay
 from tests.replay.histories import workflows
 from tests.support.driver import RUN_ID
-from tests.support.record_histories import SCENARIOS
+from tests.support.record_histories import SCENARIOS, driver_of
 
 FOLDER = Path(workflows.__file__).parent
 FILES = sorted(FOLDER.rglob("*.jsonl"))
@@ -55,10 +55,8 @@ def test_a_recorded_history_replays(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=named)
 def test_todays_code_would_record_the_same(path: Path) -> None:
     """A stronger promise than replay needs: results and values agree too. A new rule may end it."""
-    from tests.support.driver import Driver
-
-    workflow, args, scenario = SCENARIOS[named(path)]
-    run = Driver(workflow, *args).start()
+    _, _, scenario = SCENARIOS[named(path)]
+    run = driver_of(named(path))
     scenario(run)
     run.instance.close()
 

@@ -66,9 +66,18 @@ class Driver:
             workflow_type=definition.name,
             input=arguments(*args, **kwargs),
             seed=run_id,
+            behaviour_version=events.BEHAVIOUR_VERSION,
         )
         self.history = [Recorded(1, at, started)]
         self.instance = Instance(definition, run_id)
+
+    def begin_as(self, **changes: Any) -> Driver:
+        """Give the first event other fields, as a chain or the settings would."""
+        first = self.history[0]
+        event = msgspec.structs.replace(first.event, **changes)
+        self.history[0] = Recorded(first.seq, first.recorded_at, event)
+        self.now += getattr(event, "start_delay", None) or dt.timedelta(0)
+        return self
 
     # --- moving ---
 

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aion import RetryPolicy, activity, workflow
+from aion import ApplicationError, RetryPolicy, activity, workflow
 
 SCRIPTS: dict[str, Callable[..., Awaitable[Any]]] = {}
 ACTS: dict[str, Callable[..., Any]] = {}
@@ -61,6 +61,11 @@ class Greeting:
 @workflow.defn(name="kit.greet")
 async def greet(name: str, times: int = 1) -> Greeting:
     return Greeting(f"hello {name}", times)
+
+
+@workflow.defn(name="kit.stubborn", retry=RetryPolicy(maximum_attempts=2))
+async def stubborn() -> None:
+    raise ApplicationError(f"attempt {workflow.info().attempt}")
 
 
 @workflow.defn(name="kit.Waiting")

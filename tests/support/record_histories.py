@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import msgspec
 
 from aion.core.events import WorkflowFailed
+from aion.core.failures import Failure
 from aion.core.history import Recorded, to_lines
+from aion.core.retry import RetryPolicy
 from aion_engine.replay import guards
 from tests.replay.histories import workflows
-from tests.support.driver import Driver
+from tests.support.driver import START, Driver
 
 FOLDER = Path(workflows.__file__).parent
 
@@ -62,6 +65,41 @@ def plain(run: Driver) -> None:
     run.run(echo)
 
 
+FLAKY = RetryPolicy(initial_interval=dt.timedelta(seconds=10), maximum_attempts=2, jitter=0.0)
+NINE = START + dt.timedelta(hours=20)
+
+FIRSTS: dict[str, dict[str, Any]] = {
+    "retries/v2-first": {"retry": FLAKY},
+    "retries/v2-second": {
+        "retry": FLAKY,
+        "attempt": 2,
+        "initiator": "retry",
+        "start_delay": dt.timedelta(seconds=10),
+        "last_failure": Failure(type="ApplicationError", message="attempt 1"),
+    },
+    "cron/v2": {
+        "cron": "0 9 * * MON-FRI",
+        "time_zone": "Europe/Berlin",
+        "initiator": "cron",
+        "scheduled_at": NINE,
+        "start_delay": NINE - START,
+        "last_result": msgspec.Raw(b"41"),
+        "last_failure": Failure(
+            type="TimeoutError", message="The run timeout passed", kind="timeout"
+        ),
+        "history_suggest_events": 9,
+        "history_suggest_bytes": 100_000,
+    },
+}
+"""Fields of first events, for runs that begin as a chain's do."""
+
+
+def driver_of(name: str) -> Driver:
+    """Make the run of a scenario, and let it begin."""
+    workflow, args, _ = SCENARIOS[name]
+    return Driver(workflow, *args).begin_as(**FIRSTS.get(name, {})).start()
+
+
 SCENARIOS: dict[str, tuple[Any, tuple[Any, ...], Callable[[Driver], None]]] = {
     "activities/v1": (workflows.activities, (7,), plain),
     "timers/v1": (workflows.timers, (), plain),
@@ -73,6 +111,9 @@ SCENARIOS: dict[str, tuple[Any, tuple[Any, ...], Callable[[Driver], None]]] = {
     "chance/v1": (workflows.chance, (), lambda run: run.run(lambda name, args: None) and None),
     "workers/v1": (workflows.workers, (), plain),
     "failing/v1": (workflows.failing, (), plain),
+    "retries/v2-first": (workflows.flaky, (), plain),
+    "retries/v2-second": (workflows.flaky, (), plain),
+    "cron/v2": (workflows.counting, (), plain),
 }
 
 
@@ -88,11 +129,11 @@ def without_paths(recorded: Recorded) -> Recorded:
 
 def main() -> None:
     guards.install()
-    for name, (workflow, args, scenario) in SCENARIOS.items():
+    for name, (_, _, scenario) in SCENARIOS.items():
         path = FOLDER / f"{name}.jsonl"
         if path.exists():
             continue
-        run = Driver(workflow, *args).start()
+        run = driver_of(name)
         scenario(run)
         assert run.closed, f"{name} is still open: {run.kinds}"
         path.parent.mkdir(exist_ok=True)

@@ -35,6 +35,7 @@ from aion.core.events.base import (
     Arrival,
     CommandEvent,
     Event,
+    OptionalPayload,
     Payload,
     Role,
 )
@@ -62,6 +63,7 @@ from aion.core.events.messages import (
 )
 from aion.core.events.runs import (
     CancelRequested,
+    CronOrigin,
     MemoUpdated,
     SearchAttributesUpdated,
     WorkflowCancelled,
@@ -104,11 +106,13 @@ __all__ = [
     "ChildWorkflowTerminated",
     "ChildWorkflowTimedOut",
     "CommandEvent",
+    "CronOrigin",
     "Event",
     "ExternalCancelRequested",
     "ExternalRequestDelivered",
     "ExternalRequestFailed",
     "MemoUpdated",
+    "OptionalPayload",
     "PatchMarked",
     "Payload",
     "Role",

@@ -17,8 +17,14 @@ UNSET = msgspec.UNSET
 EMPTY_OBJECT = msgspec.Raw(b"{}")
 NULL = msgspec.Raw(b"null")
 
-BEHAVIOUR_VERSION = 1
-"""The rules of folding that new runs follow; each run keeps those of its first event."""
+BEHAVIOUR_VERSION = 2
+"""The rules of folding that new runs follow; each run keeps those of its first event.
+
+1: the length of a history counts over its chain, and only it suggests continuing as new. The first time that
+   the code of a delayed run sees is that of its creation.
+2: the length counts from the run's own first event, and so do the bytes, which suggest it too. The first time
+   is that of the delayed start.
+"""
 
 
 class Role(Enum):
@@ -50,3 +56,14 @@ class CommandEvent(Event, frozen=True, kw_only=True, gc=False):
     """An event that records what workflow code asked for."""
 
     role: ClassVar[Role] = Role.COMMAND
+
+
+class Ending(CommandEvent, frozen=True, kw_only=True, gc=False):
+    """An end that the code chose, or with `by_engine` one that came without it: a note then."""
+
+    by_engine: bool = False
+
+    @property
+    def role(self) -> Role:  # type: ignore[override]  # one kind, two roles
+        """What it is to replay."""
+        return Role.NOTE if self.by_engine else Role.COMMAND

@@ -31,6 +31,8 @@ class ChildWorkflowStarted(CommandEvent, frozen=True, kw_only=True):
     search_attributes: Payload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
+    cron: str = ""
+    time_zone: str = ""
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
+
 from aion.core.events.base import (
-    BEHAVIOUR_VERSION,
     EMPTY_OBJECT,
     NULL,
     UNSET,
     Arrival,
     CommandEvent,
+    Ending,
     Event,
     OptionalPayload,
     Payload,
 )
 from aion.core.failures import Failure
 from aion.core.retry import RetryPolicy
+
+
+class CronOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the runs of a cron chain begin with, kept by a run that continued as something else."""
+
+    workflow_type: str
+    task_queue: str
+    input: Payload
+    run_timeout: dt.timedelta | None = None
+    memo: Payload = EMPTY_OBJECT
+    search_attributes: Payload = EMPTY_OBJECT
+    search_attribute_kinds: dict[str, str] = {}
 
 
 class WorkflowStarted(Arrival, frozen=True, kw_only=True):
@@ -27,7 +41,7 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     task_queue: str = "default"
     input: Payload = EMPTY_OBJECT
     definition_hash: str = ""
-    behaviour_version: int = BEHAVIOUR_VERSION
+    behaviour_version: int = 1  # of first events that name none; the newest is always named
     seed: str = ""
     attempt: int = 1
     parent_run_id: str | None = None
@@ -42,7 +56,11 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     execution_deadline_at: dt.datetime | None = None
     start_delay: dt.timedelta | None = None
     retry: RetryPolicy | None = None
+    initiator: str = ""  # of a successor: continue_as_new, retry or cron
     cron: str = ""
+    time_zone: str = ""  # of cron; empty is UTC
+    scheduled_at: dt.datetime | None = None  # the cron time that this run is for
+    cron_origin: CronOrigin | None = None
     last_result: OptionalPayload = UNSET
     last_failure: Failure | None = None
     memo: Payload = EMPTY_OBJECT
@@ -50,23 +68,32 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
     request_id: str = ""
+    history_suggest_events: int = 0  # 0 is the default, as for the bytes
+    history_suggest_bytes: int = 0
 
 
 class WorkflowCompleted(CommandEvent, frozen=True, kw_only=True):
-    """The workflow returned."""
+    """The workflow returned. In a cron chain, a successor waits for the next time."""
 
     result: Payload = NULL
+    successor_run_id: str = ""
 
 
-class WorkflowFailed(CommandEvent, frozen=True, kw_only=True):
-    """An exception left the workflow code. With a retry policy, a successor may try again."""
+class WorkflowFailed(Ending, frozen=True, kw_only=True):
+    """An exception left the workflow code. A successor may try again, or wait for the next cron time.
+
+    With `by_engine` the code did not end: its history grew beyond a limit.
+    """
 
     failure: Failure
     successor_run_id: str = ""
 
 
-class WorkflowCancelled(CommandEvent, frozen=True, kw_only=True):
-    """The workflow ended by letting a requested cancel through."""
+class WorkflowCancelled(Ending, frozen=True, kw_only=True):
+    """The workflow ended by letting a requested cancel through.
+
+    With `by_engine` its code had not begun: it waited for its next attempt or cron time.
+    """
 
     reason: str = ""
 
@@ -96,9 +123,10 @@ class WorkflowTerminated(Event, frozen=True, kw_only=True):
 
 
 class WorkflowTimedOut(Event, frozen=True, kw_only=True):
-    """The run's deadline passed. `kind` is `run` or `execution`."""
+    """The run's deadline passed. `kind` is `run` or `execution`, which ends the chain."""
 
     kind: str = "run"
+    successor_run_id: str = ""
 
 
 class WorkflowReopened(Event, frozen=True, kw_only=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
-from aion import activity, workflow
+from aion import ApplicationError, activity, workflow
 
 act, local = workflow.execute_activity, workflow.execute_local_activity
 
@@ -156,3 +157,28 @@ async def failing() -> None:
         await act("work")
     finally:
         await act("cleanup")
+
+
+@workflow.defn(name="histories.Flaky")
+async def flaky() -> str:
+    attempt, before = workflow.info().attempt, workflow.get_last_failure()
+    began = workflow.now()
+    await act(f"attempt-{attempt}")
+    await asyncio.sleep(5)
+    if attempt == 1:
+        raise ApplicationError("attempt 1")
+    return f"{before}, again at {began:%H:%M:%S}"
+
+
+@workflow.defn(name="histories.Counting")
+async def counting() -> list[Any]:
+    about = workflow.info()
+    assert about.scheduled_at is not None
+    rounds = 0
+    while not workflow.continue_as_new_suggested():
+        await act("work-of-a-round", [workflow.info().history_length])
+        await asyncio.sleep(1)
+        rounds += 1
+    last = workflow.get_last_completion_result(int)
+    failure = type(workflow.get_last_failure()).__name__
+    return [last + 1, failure, rounds, workflow.info().history_length, about.cron]

@@ -1,0 +1,67 @@
+"""How long a history may become."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from aion.conf import settings
+from aion.core.errors import ApplicationError
+from aion.core.failures import Failure, failure_from
+from aion.store.rows import RunRow, RunUpdate
+
+log = logging.getLogger("aion.turns")
+
+FAILURE_TYPE = "HistoryLimitExceeded"
+_FAR = 4  # times the length from which on a new run was advisable
+
+
+def beyond(run: RunRow) -> Failure | None:
+    """Say why a run cannot go on where its history is beyond a limit; None where it is not."""
+    events = run.head_seq - run.first_seq + 1
+    if events > settings.HISTORY_MAX_EVENTS:
+        return _failure("HISTORY_MAX_EVENTS", settings.HISTORY_MAX_EVENTS, events, "events")
+    if run.history_bytes > settings.HISTORY_MAX_BYTES:
+        return _failure("HISTORY_MAX_BYTES", settings.HISTORY_MAX_BYTES, run.history_bytes, "bytes")
+    return None
+
+
+def _failure(setting: str, limit: int, found: int, what: str) -> Failure:
+    return failure_from(
+        ApplicationError(
+            f"The history has {found:,} {what}, and AION[{setting!r}] allows {limit:,}. Continue as new "
+            "when workflow.continue_as_new_suggested() says so",
+            {"limit": setting, "allowed": limit, "found": found},
+            type=FAILURE_TYPE,
+            non_retryable=True,
+        )
+    )
+
+
+def warn(updates: Iterable[RunUpdate], first_seqs: dict[object, int]) -> None:
+    """Log once for each run whose history has passed far beyond where a new run was advisable."""
+    far_events = _far(settings.HISTORY_SUGGEST_EVENTS, settings.HISTORY_MAX_EVENTS)
+    far_bytes = _far(settings.HISTORY_SUGGEST_BYTES, settings.HISTORY_MAX_BYTES)
+    for update in updates:
+        if update.head_seq < far_events and update.history_bytes < far_bytes:
+            continue  # the head counts over the chain: it is never less than the run's own events
+        events = update.head_seq - first_seqs[update.id] + 1
+        passed = _passes(events, update.gained_events, far_events) or _passes(
+            update.history_bytes, update.gained_bytes, far_bytes
+        )
+        if passed and update.status.is_open:
+            log.warning(
+                "Run %s has a history of %s events and %s bytes; it should continue as new",
+                update.id,
+                f"{events:,}",
+                f"{update.history_bytes:,}",
+                extra={"run_id": str(update.id)},
+            )
+
+
+def _far(suggested: int, most: int) -> int:
+    return min(_FAR * suggested, max(most // 2, 1))
+
+
+def _passes(now: int, gained: int, mark: int) -> bool:
+    return now - gained < mark <= now
