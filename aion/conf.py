@@ -56,6 +56,8 @@ class Settings:
     HISTORY_SUGGEST_BYTES: int = SUGGEST_BYTES  # ... or from here on
     HISTORY_MAX_EVENTS: int = 51_200  # a run beyond is failed
     HISTORY_MAX_BYTES: int = 50 * 1024 * 1024  # likewise
+    UPDATES_IN_FLIGHT: int = 10  # updates of one run that are not answered yet
+    UPDATES_TOTAL: int = 2_000  # updates that one run takes in its life
     PAYLOAD_WARN: int = 512 * 1024
     PAYLOAD_REFUSE: int = 2 * 1024 * 1024
     SEARCH_ATTRIBUTES: dict[str, str] = dataclasses.field(default_factory=dict)  # name: kind

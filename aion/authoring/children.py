@@ -14,6 +14,7 @@ from aion.authoring.child_options import ChildOptions
 from aion.authoring.context import (
     ChildCall,
     ContinueAsNew,
+    SignalCall,
     require_workflow,
     user_site,
 )
@@ -36,17 +37,26 @@ class ExternalWorkflowHandle:
 
     @blocks
     async def signal(
-        self, name: str | Callable[..., Any], *args: Any, kwargs: Mapping[str, Any] | None = None
+        self,
+        name: str | Callable[..., Any],
+        *args: Any,
+        kwargs: Mapping[str, Any] | None = None,
+        request_id: str = "",
     ) -> None:
         """Send a signal, exactly once, and wait until the receiver has it.
+
+        A `request_id` that the receiver's chain of runs has taken before, from whomever, changes nothing.
 
         Raises:
             ApplicationError: of type `RunNotFound`, when there is no open run of this id.
             PayloadError: an argument has no JSON form or is too large.
+            InvalidArgument: the request id cannot be stored.
         """
         text, data = signal_call(name, args, kwargs)
+        check_text("request_id", request_id)
         context = require_workflow("signal() of another workflow")
-        await context.signal_external(self.workflow_id, self.run_id, text, data, user_site(2))
+        message = SignalCall(self.workflow_id, self.run_id, text, data, request_id)
+        await context.signal_external(message, user_site(2))
 
     @blocks
     async def cancel(self, reason: str = "") -> None:

@@ -172,7 +172,10 @@ class Timer:
     def __init__(self, duration: dt.timedelta | float, *, summary: str = "") -> None:
         seconds = duration.total_seconds() if isinstance(duration, dt.timedelta) else duration
         context = require_workflow("workflow.Timer()")
-        self._task = asyncio.ensure_future(context.sleep(seconds, summary))
+        self.summary = summary
+        self._task = asyncio.create_task(
+            context.sleep(seconds, summary), name=f"timer {summary}" if summary else None
+        )
 
     def __await__(self) -> Any:
         return asyncio.shield(self._task).__await__()

@@ -27,6 +27,7 @@ from aion.core.retry import RetryPolicy
 from aion.core.search_attributes import Attributes
 
 if TYPE_CHECKING:
+    from aion.authoring.handler_definition import Handler
     from aion.authoring.workflow_definition import WorkflowDefinition
 
 T = TypeVar("T")
@@ -156,6 +157,17 @@ class ChildCall:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class SignalCall:
+    """A signal to another workflow: for whom, its name, encoded arguments, and the receiver's request id."""
+
+    workflow_id: str
+    run_id: str
+    name: str
+    input: bytes
+    request_id: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class ChildStarted:
     """A child that was started: its ids, and the future of its result."""
 
@@ -235,9 +247,7 @@ class WorkflowContext(Protocol):
     def start_child(self, call: ChildCall, site: Site | None) -> ChildStarted:
         """Ask for a child workflow."""
 
-    def signal_external(
-        self, workflow_id: str, run_id: str, name: str, data: bytes, site: Site | None
-    ) -> asyncio.Future[None]:
+    def signal_external(self, call: SignalCall, site: Site | None) -> asyncio.Future[None]:
         """Send a signal to another workflow."""
 
     def cancel_external(
@@ -248,10 +258,10 @@ class WorkflowContext(Protocol):
     async def receive(self, name: str, hint: Any, timeout: float | None) -> Any:
         """Take the next signal of a name that no handler takes."""
 
-    def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
-        """Register a handler of `signal`, `query` or `update`; None as name means all others."""
+    def set_handler(self, what: str, name: str | None, handler: Handler | None) -> None:
+        """Register or remove a handler of `signal`, `query` or `update`; None as name: all others."""
 
-    def patched(self, patch_id: str, *, deprecated: bool) -> bool:
+    def patched(self, patch_id: str, *, deprecated: bool, per_call: bool) -> bool:
         """Tell whether the code takes the new branch of a patch."""
 
     def upsert(self, what: str, values: dict[str, Any]) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-import logging
 import random as stdlib_random
 import uuid
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from typing import Any, TypeVar, overload
 
 from aion.authoring import workflow_definition as definitions
@@ -42,6 +41,7 @@ from aion.authoring.context import (
     require_workflow,
     user_site,
 )
+from aion.authoring.handler_definition import HandlerUnfinishedPolicy
 from aion.authoring.handlers import (
     all_handlers_finished,
     current_update_info,
@@ -56,14 +56,18 @@ from aion.authoring.handlers import (
 from aion.authoring.options import ActivityOptions, CancellationType
 from aion.authoring.plain import blocks, spawn, wait
 from aion.authoring.registry import registry
+from aion.authoring.scopes import CancelScope, cancel_scope, shielded
+from aion.authoring.workflow_logger import logger
 from aion.core.retry import RetryPolicy
 from aion.core.signatures import decode_any, encode_arguments
 
 __all__ = [
+    "CancelScope",
     "CancellationType",
     "ChildCancellationType",
     "ChildWorkflowHandle",
     "ExternalWorkflowHandle",
+    "HandlerUnfinishedPolicy",
     "ParentClosePolicy",
     "Saga",
     "Timer",
@@ -71,6 +75,7 @@ __all__ = [
     "WorkflowInfo",
     "all_handlers_finished",
     "cancel_reason",
+    "cancel_scope",
     "continue_as_new",
     "continue_as_new_suggested",
     "current_update_info",
@@ -100,6 +105,7 @@ __all__ = [
     "set_query_handler",
     "set_signal_handler",
     "set_update_handler",
+    "shielded",
     "side_effect",
     "signal",
     "sleep",
@@ -315,17 +321,23 @@ def side_effect(function: Callable[[], T], *, type: Any = Any) -> T:
     return context.side_effect(function, type, user_site(2))
 
 
-def patched(patch_id: str) -> bool:
+def patched(patch_id: str, *, per_call: bool = False) -> bool:
     """Tell whether to take the new branch of a change: yes for runs that reach it for the first time.
 
-    Runs that passed here before the change keep the old branch, also after they have caught up.
+    Runs that passed here before the change keep the old branch, also after they have caught up. With
+    `per_call` each call decides for itself: the next round of a loop takes the new branch, at an event each.
     """
-    return require_workflow("workflow.patched()").patched(patch_id, deprecated=False)
+    context = require_workflow("workflow.patched()")
+    return context.patched(patch_id, deprecated=False, per_call=per_call)
 
 
-def deprecate_patch(patch_id: str) -> None:
-    """Say that only the new branch of a patch is left; runs that recorded the patch still replay."""
-    require_workflow("workflow.deprecate_patch()").patched(patch_id, deprecated=True)
+def deprecate_patch(patch_id: str, *, per_call: bool = False) -> None:
+    """Say that only the new branch of a patch is left; runs that recorded the patch still replay.
+
+    `per_call` is what the call of `patched` said.
+    """
+    context = require_workflow("workflow.deprecate_patch()")
+    context.patched(patch_id, deprecated=True, per_call=per_call)
 
 
 def upsert_search_attributes(attributes: dict[str, Any]) -> None:
@@ -366,25 +378,3 @@ def is_replaying() -> bool:
 def cancel_reason() -> str | None:
     """Give the reason of the cancel request, None when nobody asked."""
     return require_workflow("workflow.cancel_reason()").cancel_reason()
-
-
-class _Logger(logging.LoggerAdapter[logging.Logger]):
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802  # logging's name
-        context = current_workflow.get()
-        return not (context is not None and context.replaying) and super().isEnabledFor(level)
-
-    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, Any]:
-        context = current_workflow.get()
-        if context is not None:
-            about = context.info()
-            kwargs["extra"] = {
-                "workflow_id": about.workflow_id,
-                "run_id": about.run_id,
-                "workflow_type": about.workflow_type,
-                **(kwargs.get("extra") or {}),
-            }
-        return msg, kwargs
-
-
-logger = _Logger(logging.getLogger("aion.workflow"), {})
-"""A logger that adds the run's ids and is silent on replay."""

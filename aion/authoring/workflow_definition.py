@@ -9,54 +9,19 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any, Final
 
+from aion.authoring.handler_definition import Handler
+from aion.authoring.handler_descriptions import HandlerDescription, describe
 from aion.authoring.purity import impure_calls
 from aion.core.retry import RetryPolicy
-from aion.core.signatures import CallSignature, decode_arguments
+from aion.core.signatures import CallSignature
 
 RUN_MARK: Final = "__aion_run__"
 INIT_MARK: Final = "__aion_init__"
 SIGNAL_MARK: Final = "__aion_signal__"
 QUERY_MARK: Final = "__aion_query__"
 UPDATE_MARK: Final = "__aion_update__"
-VALIDATOR_MARK: Final = "__aion_validator__"
-DYNAMIC: Final = ""
-"""The name under which a handler takes everything that no other handler takes."""
 DEFINITION_MARK: Final = "__aion_workflow__"
 _METHOD_MARKS: Final = (RUN_MARK, SIGNAL_MARK, QUERY_MARK, UPDATE_MARK)
-
-
-class Handler:
-    """What answers to a name: a method, or (with `bound`) a function registered while the code runs.
-
-    A dynamic handler takes the name and the list of arguments, as plain JSON values.
-    """
-
-    __slots__ = ("bound", "function", "is_async", "name", "signature", "validator")
-
-    def __init__(self, name: str, function: Callable[..., Any], *, bound: bool = False) -> None:
-        self.name = name
-        self.function = function
-        self.bound = bound
-        self.is_async = inspect.iscoroutinefunction(function)
-        self.signature = CallSignature.of(function, skip_self=not bound)
-        self.validator: Callable[..., Any] | None = getattr(function, VALIDATOR_MARK, None)
-
-    def read(self, name: str, data: Any, *, what: str) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Decode the arguments of a message for this handler.
-
-        Raises:
-            PayloadError: they do not fit.
-        """
-        if self.name != DYNAMIC:
-            return self.signature.decode(data, what=what)
-        args, kwargs = decode_arguments(data, what=what)
-        return (name, list(args)), kwargs
-
-    def call(self, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Run the handler, on the workflow object where it is a method."""
-        return (
-            self.function(*args, **kwargs) if self.bound else self.function(target, *args, **kwargs)
-        )
 
 
 class WorkflowDefinition:
@@ -145,7 +110,10 @@ class WorkflowDefinition:
             called = f"named {name!r}" if name else "that are dynamic"
             self.problems.append(f"has two {what} handlers {called}")
             return
-        table[name] = Handler(name, function)
+        handler = table[name] = Handler(name, function)
+        problem = handler.validator_problem() if what == "update" else None
+        if problem is not None:
+            self.problems.append(problem)
         if what == "query" and inspect.iscoroutinefunction(function):
             self.problems.append(
                 f"query {name!r} is async; queries only read, make it a plain `def`"
@@ -167,6 +135,13 @@ class WorkflowDefinition:
             self.problems.append(
                 "__init__ takes arguments but is not decorated with @workflow.init, which passes the input"
             )
+
+    def describe_handlers(self) -> tuple[HandlerDescription, ...]:
+        """Describe signals, queries and updates, in the order of their names: for forms and documents."""
+        tables = (("signal", self.signals), ("query", self.queries), ("update", self.updates))
+        return tuple(
+            describe(kind, table[name]) for kind, table in tables for name in sorted(table)
+        )
 
     @cached_property
     def impurities(self) -> list[str]:

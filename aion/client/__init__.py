@@ -67,6 +67,7 @@ from aion.client.updates import (
 from aion.core.search_attributes import (
     AttributeKind,
 )
+from aion.operations.code_versions import runs_on_other_code
 from aion.operations.describe import (
     OpenChild,
     PendingUpdate,
@@ -81,6 +82,7 @@ from aion.operations.pending_lists import (
 from aion.operations.policies import (
     IdConflictPolicy,
     IdReusePolicy,
+    QueryRejectCondition,
 )
 from aion.operations.schedules.describe import (
     ScheduleDescription,
@@ -114,6 +116,7 @@ __all__ = [
     "PendingActivity",
     "PendingTimer",
     "PendingUpdate",
+    "QueryRejectCondition",
     "RegisteredAttribute",
     "RunDescription",
     "ScheduleAction",
@@ -160,6 +163,7 @@ __all__ = [
     "list_workers",
     "pause_activity_type",
     "register_search_attribute",
+    "runs_on_other_code",
     "schedule_action",
     "signal_with_start",
     "start_workflow",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
@@ -17,6 +18,7 @@ from aion.store.dialects import alias
 
 P = ParamSpec("P")
 T = TypeVar("T")
+E = TypeVar("E", bound=StrEnum)
 Workflow = type | Callable[..., Any] | str
 
 
@@ -38,6 +40,21 @@ def waiting_twin(function: Callable[P, T]) -> Callable[P, Any]:
             connections[alias()].close()
 
     return sync_to_async(wait, thread_sensitive=False)
+
+
+def policy(kind: type[E], value: E | str, field: str) -> E:
+    """Read a choice that callers may give as text.
+
+    Raises:
+        InvalidArgument: there is no such choice; the message lists those there are.
+    """
+    try:
+        return kind(value)
+    except ValueError as error:
+        known = ", ".join(kind)
+        raise InvalidArgument(
+            f"{field} must be one of {known}, not {value!r}", field=field
+        ) from error
 
 
 def message(

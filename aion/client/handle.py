@@ -8,7 +8,7 @@ from typing import Any
 
 from aion.authoring.registry import registry
 from aion.client.activities import ActivityHandle
-from aion.client.calls import message, twin, waiting_twin
+from aion.client.calls import message, policy, twin, waiting_twin
 from aion.client.lifecycle import RunLifecycle
 from aion.client.updates import UpdateHandle
 from aion.core.errors import InvalidArgument
@@ -20,6 +20,7 @@ from aion.operations import result as _result
 from aion.operations.checking import check_count
 from aion.operations.describe import RunDescription
 from aion.operations.describe import describe as _describe
+from aion.operations.policies import QueryRejectCondition
 from aion.operations.query import query as _query
 from aion.operations.signal import signal as _signal
 from aion.operations.target import find as _find
@@ -64,7 +65,7 @@ class WorkflowHandle(RunLifecycle):
     ) -> None:
         """Send a signal, by name or by the handler method. When this returns, the workflow will see it.
 
-        A `request_id` that the run has taken before changes nothing.
+        A `request_id` that the run has taken before, or one that it continues, changes nothing.
 
         Raises:
             RunNotFound: there is no such run.
@@ -79,17 +80,22 @@ class WorkflowHandle(RunLifecycle):
         name: str | Callable[..., Any],
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
+        reject: QueryRejectCondition | str = QueryRejectCondition.NONE,
     ) -> Any:
         """Ask the workflow's code, by the query's name or method. Open or closed, nothing changes.
 
+        The answer is what history says: of what waits for a paused or held run it knows nothing.
+
         Raises:
             RunNotFound: there is no such run.
+            QueryRejected: its status is one that `reject` excludes.
             UnknownQuery: the workflow has no such query.
             QueryError: the handler failed.
         """
         handler = name if callable(name) else None
         name, data = message("query", name, args, kwargs)
-        raw = _query(self.workflow_id, self.run_id, name, data)
+        condition = policy(QueryRejectCondition, reject, "reject")
+        raw = _query(self.workflow_id, self.run_id, name, data, reject=condition)
         if handler is None:
             return decode_any(raw)
         signature = CallSignature.of(handler, skip_self=True)
@@ -113,6 +119,8 @@ class WorkflowHandle(RunLifecycle):
             RunNotFound: there is no such run.
             RunClosed: it has ended.
             UpdateRefused: the validator refused it.
+            UpdateLimitReached: the run has too many updates in flight, or has taken too many.
+            UpdateFailed: `wait_for` is `completed` and the handler failed.
             ResultTimeout: it was not accepted in time; it goes on.
         """
         if wait_for not in ("", "accepted", "completed"):
@@ -138,7 +146,8 @@ class WorkflowHandle(RunLifecycle):
         """Send an update and give its result (see `start_update`).
 
         Raises:
-            UpdateFailed: the handler failed, or the run ended first; the cause says why.
+            UpdateFailed: the handler failed; the cause says why.
+            UpdateAbandoned: the run ended before the handler did. It is an UpdateFailed too.
         """
         handle = self.start_update(name, *args, kwargs=kwargs, id=id, wait_for="")
         return handle.result(timeout)

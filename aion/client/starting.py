@@ -6,9 +6,9 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-from aion.client.calls import Workflow, definition, twin
+from aion.client.calls import Workflow, definition, policy, twin
 from aion.client.handle import WorkflowHandle
 from aion.client.updates import UpdateHandle
 from aion.core.errors import InvalidArgument
@@ -66,8 +66,8 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
             request_id=request_id,
             task_queue=task_queue,
             definition_hash=target.definition_hash,
-            reuse=_policy(IdReusePolicy, id_reuse_policy, "id_reuse_policy"),
-            conflict=_policy(IdConflictPolicy, id_conflict_policy, "id_conflict_policy"),
+            reuse=policy(IdReusePolicy, id_reuse_policy, "id_reuse_policy"),
+            conflict=policy(IdConflictPolicy, id_conflict_policy, "id_conflict_policy"),
             start_delay=start_delay,
             run_timeout=run_timeout,
             execution_timeout=execution_timeout,
@@ -82,37 +82,26 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
     return WorkflowHandle(started.workflow_id, started.run_id, started.created, target.name)
 
 
-E = TypeVar("E", IdReusePolicy, IdConflictPolicy)
-
-
-def _policy(kind: type[E], value: E | str, field: str) -> E:
-    try:
-        return kind(value)
-    except ValueError as error:
-        known = ", ".join(kind)
-        raise InvalidArgument(
-            f"{field} must be one of {known}, not {value!r}", field=field
-        ) from error
-
-
 def signal_with_start(
     workflow: Workflow,
     *args: Any,
     signal: str | Callable[..., Any],
     signal_args: tuple[Any, ...] = (),
+    signal_kwargs: Mapping[str, Any] | None = None,
     signal_request_id: str = "",
     **options: Any,
 ) -> WorkflowHandle:
     """Signal the open run of a workflow id, starting it first if there is none: one transaction.
 
-    The options are those of `start_workflow`; `id` must be given.
+    The options are those of `start_workflow`; `id` must be given. With `request_id` and `signal_request_id`
+    a call repeated changes nothing, also when the run has continued as new or closed meanwhile.
 
     Raises:
         InvalidArgument: no `id`, or another option that cannot be used.
     """
     with _or_existing(options):
         handle = start_workflow(workflow, *args, **options)
-        handle.signal(signal, *signal_args, request_id=signal_request_id)
+        handle.signal(signal, *signal_args, kwargs=signal_kwargs, request_id=signal_request_id)
     return handle
 
 
@@ -121,6 +110,7 @@ def update_with_start(
     *args: Any,
     update: str | Callable[..., Any],
     update_args: tuple[Any, ...] = (),
+    update_kwargs: Mapping[str, Any] | None = None,
     update_id: str = "",
     **options: Any,
 ) -> UpdateHandle:
@@ -133,7 +123,9 @@ def update_with_start(
     """
     with _or_existing(options):
         handle = start_workflow(workflow, *args, **options)
-        return handle.start_update(update, *update_args, id=update_id, wait_for="")
+        return handle.start_update(
+            update, *update_args, kwargs=update_kwargs, id=update_id, wait_for=""
+        )
 
 
 @contextmanager

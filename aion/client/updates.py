@@ -25,7 +25,8 @@ class UpdateHandle:
 
         Raises:
             UpdateRefused: the validator refused it.
-            UpdateFailed: the handler failed, or the run ended first.
+            UpdateFailed: the handler failed.
+            UpdateAbandoned: the run ended before the handler did. It is an UpdateFailed too.
             ResultTimeout: it did not complete in time; it goes on.
         """
         raw = wait_for_update(self.run_id, self.id, timeout=timeout) or b"null"

@@ -18,35 +18,32 @@ from __future__ import annotations
 import asyncio
 import builtins
 import uuid
-from datetime import timedelta
-from typing import Any, ClassVar
+
+from aion.core.failure_errors import (
+    ActivityError as ActivityError,
+)
+from aion.core.failure_errors import (
+    ApplicationError as ApplicationError,
+)
+from aion.core.failure_errors import (
+    ChildWorkflowError as ChildWorkflowError,
+)
+from aion.core.failure_errors import (
+    FailureError as FailureError,
+)
+from aion.core.failure_errors import (
+    TerminatedError as TerminatedError,
+)
+from aion.core.failure_errors import (
+    TimeoutError as TimeoutError,
+)
+from aion.core.failure_errors import (
+    WorkflowFailureError as WorkflowFailureError,
+)
+from aion.core.root_error import AionError as AionError
 
 CancelledError = asyncio.CancelledError
 """Raised where an awaited thing was cancelled: always asyncio's own, whatever the timing."""
-
-
-class AionError(Exception):
-    """The root of every error that Aion raises on purpose."""
-
-    code: ClassVar[str] = "aion_error"
-
-    def __init__(self, message: str, **context: Any) -> None:
-        super().__init__(message)
-        self.message = message
-        self.context = context
-        for name, value in context.items():
-            setattr(self, name, value)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, self.__dict__)
-
-
-def _rebuild(cls: type[AionError], args: tuple[Any, ...], state: dict[str, Any]) -> AionError:
-    """Unpickle an error without calling its `__init__`, whose signature differs by class."""
-    error = cls.__new__(cls, *args)
-    error.args = args
-    error.__dict__.update(state)
-    return error
 
 
 # --- the programmer -------------------------------------------------------------------------------
@@ -162,6 +159,7 @@ class RunClosed(OperationError):
 
     code = "run_closed"
 
+    workflow_id: str
     run_id: uuid.UUID
 
 
@@ -211,6 +209,12 @@ class QueryError(OperationError):
     code = "query_failed"
 
 
+class QueryRejected(QueryError):
+    """The run's status is one that the caller wants no answer from. Attributes: `query`, `status`."""
+
+    code = "query_rejected"
+
+
 class UnknownQuery(QueryError):
     """The workflow has no query of this name."""
 
@@ -230,9 +234,24 @@ class UpdateRefused(OperationError):
 
 
 class UpdateFailed(OperationError):
-    """An update was accepted and its handler failed, or the run ended first; `__cause__` says why."""
+    """An update was accepted and its handler failed; `__cause__` says why. Attribute: `update_id`."""
 
     code = "update_failed"
+
+
+class UpdateAbandoned(UpdateFailed):
+    """The run ended while an accepted update's handler was running: how far it came is not known."""
+
+    code = "update_abandoned"
+
+
+class UpdateLimitReached(OperationError):
+    """The run takes no further update for now, or for good. Attributes: `run_id`, `setting`, `limit`."""
+
+    code = "update_limit"
+
+    setting: str
+    limit: int
 
 
 class ActivityNotFound(OperationError):
@@ -295,102 +314,3 @@ class PayloadUndecodable(PayloadError, ValueError):
     """Stored data does not fit the type that the code expects."""
 
     code = "payload_undecodable"
-
-
-# --- what happened inside -------------------------------------------------------------------------
-
-
-class FailureError(AionError):
-    """The base of what travels as a `Failure`: out of activities, children and workflows."""
-
-    code = "failure"
-
-    @property
-    def cause(self) -> BaseException | None:
-        """The error behind this one."""
-        return self.__cause__
-
-
-class ApplicationError(FailureError):
-    """An error of the application's own, raised in workflows and activities.
-
-    `details` are any values that Aion can store. `type` is the name that `non_retryable` lists of a
-    retry policy compare; it defaults to the class name. `non_retryable` ends an activity at once;
-    `next_retry_delay` overrides the policy's next interval.
-    """
-
-    code = "application_error"
-
-    def __init__(
-        self,
-        message: str = "",
-        *details: Any,
-        type: str | None = None,
-        non_retryable: bool = False,
-        next_retry_delay: timedelta | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.details = details
-        self.type = type or self.__class__.__name__
-        self.non_retryable = non_retryable
-        self.next_retry_delay = next_retry_delay
-
-
-class TimeoutError(FailureError, builtins.TimeoutError):
-    """A deadline passed.
-
-    `kind` says which: `start_to_close`, `schedule_to_close`, `schedule_to_start`, `heartbeat`, `run` or
-    `execution`; `details` is the last heartbeat's.
-    """
-
-    code = "timeout"
-
-    def __init__(self, message: str, *, kind: str = "", details: tuple[Any, ...] = ()) -> None:
-        super().__init__(message)
-        self.kind = kind
-        self.details = details
-
-
-class TerminatedError(FailureError):
-    """A run was terminated by an operator. The message is the reason."""
-
-    code = "terminated"
-
-
-class ActivityError(FailureError):
-    """An activity did not succeed; `cause` says why."""
-
-    code = "activity_error"
-
-    def __init__(
-        self, message: str, *, activity_type: str = "", activity_id: str = "", attempt: int = 0
-    ) -> None:
-        super().__init__(message)
-        self.activity_type = activity_type
-        self.activity_id = activity_id
-        self.attempt = attempt
-
-
-class ChildWorkflowError(FailureError):
-    """A child workflow did not succeed; `cause` says why."""
-
-    code = "child_workflow_error"
-
-    def __init__(
-        self, message: str, *, workflow_type: str = "", workflow_id: str = "", run_id: str = ""
-    ) -> None:
-        super().__init__(message)
-        self.workflow_type = workflow_type
-        self.workflow_id = workflow_id
-        self.run_id = run_id
-
-
-class WorkflowFailureError(FailureError):
-    """What `handle.result()` raises for a run that did not complete; `cause` says why."""
-
-    code = "workflow_failure"
-
-    def __init__(self, message: str, *, workflow_id: str = "", run_id: str = "") -> None:
-        super().__init__(message)
-        self.workflow_id = workflow_id
-        self.run_id = run_id

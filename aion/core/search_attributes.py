@@ -43,7 +43,12 @@ Values = dict[str, Any]
 PATCHES: Final = "AionPatches"
 """The search attribute that lists the patches that a run has taken."""
 
-ENGINE_KINDS: Final[Kinds] = MappingProxyType({PATCHES: AttributeKind.KEYWORD_LIST})
+DEPRECATED_PATCHES: Final = "AionDeprecatedPatches"
+"""The search attribute that lists those of them that only `deprecate_patch` has marked."""
+
+ENGINE_KINDS: Final[Kinds] = MappingProxyType(
+    {PATCHES: AttributeKind.KEYWORD_LIST, DEPRECATED_PATCHES: AttributeKind.KEYWORD_LIST}
+)
 """The attributes that only the engine sets."""
 
 BUILT_IN_NAMES: Final = (

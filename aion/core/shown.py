@@ -9,7 +9,7 @@ import msgspec
 
 from aion.core.events import MemoUpdated, PatchMarked, SearchAttributesUpdated, WorkflowStarted
 from aion.core.history import Recorded
-from aion.core.search_attributes import PATCHES
+from aion.core.search_attributes import DEPRECATED_PATCHES, PATCHES
 
 Values = dict[str, Any]
 
@@ -37,10 +37,25 @@ class Shown(msgspec.Struct):
         for name in self.kinds.keys() - self.search_attributes.keys():
             del self.kinds[name]
 
-    def add_patch(self, patch_id: str) -> None:
-        """Show a patch that the run has taken: which runs still need the old branch is a search then."""
+    def add_patch(self, patch_id: str, *, deprecated: bool) -> bool:
+        """Show a patch that the run has taken, and tell whether that is news.
+
+        Which runs still need the old branch is a search then, and which still need the deprecated line: those
+        where the patch is not among the deprecated ones. An ordinary mark counts more than a deprecated one.
+        """
         taken = self.search_attributes.get(PATCHES, ())
-        self.search_attributes[PATCHES] = sorted({*taken, patch_id})
+        removable = self.search_attributes.get(DEPRECATED_PATCHES, ())
+        if patch_id not in taken:
+            self.search_attributes[PATCHES] = sorted({*taken, patch_id})
+            if deprecated:
+                self.search_attributes[DEPRECATED_PATCHES] = sorted({*removable, patch_id})
+            return True
+        if deprecated or patch_id not in removable:
+            return False
+        self.search_attributes[DEPRECATED_PATCHES] = [one for one in removable if one != patch_id]
+        if not self.search_attributes[DEPRECATED_PATCHES]:
+            del self.search_attributes[DEPRECATED_PATCHES]
+        return True
 
 
 def merge(current: Values, change: msgspec.Raw) -> None:
@@ -64,7 +79,7 @@ def shown_of(history: Iterable[Recorded]) -> Shown:
             case MemoUpdated() as event:
                 merge(shown.memo, event.memo)
             case PatchMarked() as event:
-                shown.add_patch(event.patch_id)
+                shown.add_patch(event.patch_id, deprecated=event.deprecated)
     return shown
 
 

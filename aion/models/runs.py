@@ -174,12 +174,16 @@ class Request(models.Model):
 
     pk = models.CompositePrimaryKey("run", "request_id")
     run = models.ForeignKey(Run, models.DO_NOTHING, db_constraint=False, db_index=False)
+    workflow_id = models.CharField(max_length=255)  # the run's: a chain is searched by it
     request_id = models.CharField(max_length=255)
 
     class Meta:
         verbose_name = _("request")
         verbose_name_plural = _("requests")
         default_permissions = ("view",)
+        indexes = (
+            models.Index(fields=["workflow_id", "request_id"], name="aion_request_by_workflow"),
+        )
 
     def __str__(self) -> str:
         return self.request_id
@@ -192,6 +196,7 @@ class UpdateState(models.TextChoices):
     ACCEPTED = "accepted", _("Accepted")
     COMPLETED = "completed", _("Completed")
     REFUSED = "refused", _("Refused")
+    ABANDONED = "abandoned", _("Abandoned")  # accepted, and the run ended before the handler did
 
 
 class Update(models.Model):

@@ -17,6 +17,7 @@ from aion.core.search_attributes import typed
 from aion.core.status import RunStatus
 from aion.operations.beginnings import next_time
 from aion.operations.clock import clock
+from aion.operations.code_versions import is_other_code
 from aion.operations.pending_lists import (
     PendingActivity,
     PendingTimer,
@@ -83,6 +84,7 @@ class RunDescription:
     problem: dict[str, Any] | None
     problem_count: int
     held_until: dt.datetime | None
+    on_other_code: bool | None  # whether it was started on other code than this process has
     paused_at: dt.datetime | None
     pause_reason: str
     parent_run_id: uuid.UUID | None
@@ -141,6 +143,7 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
         problem=None if run.problem is None else msgspec.json.decode(run.problem),
         problem_count=run.problem_count,
         held_until=run.held_until,
+        on_other_code=is_other_code(run.workflow_type, run.definition_hash),
         paused_at=around.paused_at,
         pause_reason=around.pause.reason if around.pause is not None else "",
         parent_run_id=run.parent_run_id,

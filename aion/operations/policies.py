@@ -1,4 +1,4 @@
-"""What a start does when its workflow id was used before."""
+"""What callers choose from: what a start does about an id that was used, what a query asks of a run."""
 
 from __future__ import annotations
 
@@ -19,3 +19,11 @@ class IdConflictPolicy(StrEnum):
     FAIL = "fail"
     USE_EXISTING = "use_existing"
     TERMINATE_EXISTING = "terminate_existing"
+
+
+class QueryRejectCondition(StrEnum):
+    """Which runs shall not answer a query."""
+
+    NONE = "none"
+    NOT_OPEN = "not_open"
+    NOT_COMPLETED_CLEANLY = "not_completed_cleanly"  # failed, cancelled, terminated or timed out

@@ -10,7 +10,7 @@ from aion.operations import bell
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
-from aion.store import mailbox
+from aion.store import mailbox, requests
 from aion.store.dialects import atomic
 
 
@@ -24,7 +24,8 @@ def send(
     """Put an event into a run's mailbox and give the run's id.
 
     The run's lock is held while the message is posted, so the message either comes before the close,
-    and is folded, or the caller hears that the run is closed. A request id seen before changes nothing.
+    and is folded, or the caller hears that the run is closed. A request id that the run has taken before, or
+    one that it goes on for, changes nothing.
 
     Raises:
         RunNotFound: there is no such run.
@@ -36,10 +37,10 @@ def send(
         try:
             run = lock_open(workflow_id, run_id)
         except RunClosed as closed:
-            if request_id and mailbox.has_request(closed.run_id, request_id):
+            if request_id and requests.is_taken(closed.run_id, closed.workflow_id, request_id):
                 return closed.run_id  # it took this very message before it closed
             raise
-        if request_id and not mailbox.remember_request(run.id, request_id):
+        if request_id and not requests.take(run, request_id):
             return run.id
         mailbox.post([mailbox.message(run.id, event)], now=clock.now())
         bell.ring_loops_after_commit()

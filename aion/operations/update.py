@@ -8,7 +8,16 @@ from typing import Final
 
 import msgspec
 
-from aion.core.errors import ResultTimeout, RunClosed, UpdateFailed, UpdateRefused
+from aion.conf import settings
+from aion.core.errors import (
+    OperationError,
+    ResultTimeout,
+    RunClosed,
+    UpdateAbandoned,
+    UpdateFailed,
+    UpdateLimitReached,
+    UpdateRefused,
+)
 from aion.core.failures import Failure, decode_failure, exception_from
 from aion.operations import bell
 from aion.operations.checking import check_text
@@ -16,7 +25,7 @@ from aion.operations.clock import clock
 from aion.operations.target import lock_open
 from aion.store import mailbox, updates
 from aion.store.dialects import atomic
-from aion.store.updates import UpdateAnswer
+from aion.store.updates import Standing, UpdateAnswer
 
 _FIRST_LOOK: Final = 0.002
 _LAST_LOOK: Final = 0.5
@@ -39,6 +48,7 @@ def send_update(
     Raises:
         RunNotFound: there is no such run.
         RunClosed: it has ended.
+        UpdateLimitReached: too many updates of the run are in flight, or it has taken too many.
         InvalidArgument: id or name cannot be stored.
     """
     check_text("id", update_id)
@@ -56,22 +66,47 @@ def send_update(
             if updates.find(closed.run_id, update_id) is not None:
                 return closed.run_id
             raise
+        standing = updates.standing(run.id, update_id)
+        if standing.known:
+            return run.id
+        _check_limits(run.id, standing)
         now = clock.now()
-        if updates.admit(run.id, update_id, name, now=now):
-            message = (run.id, updates.KIND, msgspec.json.encode(body).decode())
-            mailbox.post([message], now=now)
-            bell.ring_loops_after_commit()
+        updates.admit(run.id, update_id, name, now=now)
+        message = (run.id, updates.KIND, msgspec.json.encode(body).decode())
+        mailbox.post([message], now=now)
+        bell.ring_loops_after_commit()
     return run.id
+
+
+def _check_limits(run_id: uuid.UUID, standing: Standing) -> None:
+    for setting, count, remedy in (
+        ("UPDATES_IN_FLIGHT", standing.in_flight, "wait until some of them are answered"),
+        (
+            "UPDATES_TOTAL",
+            standing.total,
+            "let the workflow continue as new before it comes so far",
+        ),
+    ):
+        limit: int = getattr(settings, setting)
+        if count >= limit:
+            what = (
+                "updates in flight" if setting == "UPDATES_IN_FLIGHT" else "updates in its history"
+            )
+            text = f"Run {run_id} has {count} {what}, and AION[{setting!r}] is {limit}: {remedy}"
+            raise UpdateLimitReached(text, run_id=run_id, setting=setting, limit=limit)
 
 
 def wait_for_update(
     run_id: uuid.UUID, update_id: str, *, until: str = "completed", timeout: float | None = None
 ) -> bytes | None:
-    """Wait until an update is accepted or completed; gives the encoded result where it is completed.
+    """Wait until an update is accepted or completed; gives the encoded result where it is waited for.
+
+    Who waits for the acceptance does not hear of the handler's error: that is the result's.
 
     Raises:
-        UpdateRefused: its validator refused it; `cause` says why.
-        UpdateFailed: its handler failed, or the run ended first; `cause` says why.
+        UpdateRefused: its validator refused it, or the run ended before; `__cause__` says why.
+        UpdateFailed: its handler failed; `__cause__` says why.
+        UpdateAbandoned: the run ended before the handler did.
         ResultTimeout: that did not happen in time; the update goes on.
     """
     limit = None if timeout is None else time.monotonic() + timeout
@@ -80,8 +115,8 @@ def wait_for_update(
     try:
         while True:
             found = updates.find(run_id, update_id)
-            if found is not None and _is_there(found, until):
-                return _read(found)
+            if found is not None and found.state in _THERE[until]:
+                return _read(found, until)
             left = None if limit is None else limit - time.monotonic()
             if left is not None and left <= 0:
                 raise ResultTimeout(f"Update {update_id!r} is not {until} yet; it goes on")
@@ -91,15 +126,21 @@ def wait_for_update(
         waiter.close()
 
 
-def _is_there(found: UpdateAnswer, until: str) -> bool:
-    return found.state in ("completed", "refused") or found.state == until
+_ENDS: Final = ("completed", "refused", "abandoned")
+_THERE: Final = {"accepted": ("accepted", *_ENDS), "completed": _ENDS}
+_ERRORS: Final[dict[str, tuple[type[OperationError], str]]] = {
+    "refused": (UpdateRefused, "was refused"),
+    "completed": (UpdateFailed, "failed"),
+    "abandoned": (UpdateAbandoned, "was not finished when its run ended"),
+}
 
 
-def _read(found: UpdateAnswer) -> bytes | None:
+def _read(found: UpdateAnswer, until: str) -> bytes | None:
+    if until == "accepted" and found.state != "refused":
+        return None
     failure: Failure | None = decode_failure(found.failure.encode()) if found.failure else None
     if failure is not None:
-        kind = UpdateRefused if found.state == "refused" else UpdateFailed
-        word = "was refused" if found.state == "refused" else "failed"
+        kind, word = _ERRORS[found.state]
         error = kind(
             f"Update {found.update_id!r} {word}: {failure.message}", update_id=found.update_id
         )

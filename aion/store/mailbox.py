@@ -56,27 +56,6 @@ def waiting(run_id: uuid.UUID) -> list[tuple[str, str]]:
     return found
 
 
-def remember_request(run_id: uuid.UUID, request_id: str) -> bool:
-    """Take a request id for a run; False when the run has taken it before."""
-    sql = dialect()
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO aion_request (run_id, request_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            [sql.uuid(run_id), request_id],
-        )
-        return bool(cursor.rowcount == 1)
-
-
-def has_request(run_id: uuid.UUID, request_id: str) -> bool:
-    """Tell whether a run has taken a request id."""
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "SELECT 1 FROM aion_request WHERE run_id = %s AND request_id = %s",
-            [dialect().uuid(run_id), request_id],
-        )
-        return cursor.fetchone() is not None
-
-
 def park_mail(run_ids: Collection[uuid.UUID], *, cursor: Any) -> None:
     """Take the messages of runs out of the queue until a timer brings the runs back."""
     if run_ids:

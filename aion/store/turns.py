@@ -16,12 +16,13 @@ import msgspec
 from aion.core.errors import WorkflowAlreadyStarted
 from aion.core.events import ActivityCancelled, ChildWorkflowFailed
 from aion.core.failures import failure_from
-from aion.store import mailbox, outgoing, runs, shown, updates
+from aion.store import mailbox, outgoing, requests, runs, shown, updates
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
 from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
 from aion.store.outgoing import Outgoing
+from aion.store.requests import Taken
 from aion.store.rows import (
     TIMER_COLUMNS,
     ActivityOrder,
@@ -74,6 +75,7 @@ class TurnWrites:
     parents_closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
     updates: list[UpdateAnswer] = dataclasses.field(default_factory=list)
     updates_abandoned: list[uuid.UUID] = dataclasses.field(default_factory=list)
+    requests: list[Taken] = dataclasses.field(default_factory=list)
     attributes: list[ShownWrite] = dataclasses.field(default_factory=list)
 
 
@@ -94,6 +96,7 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         outgoing.close_children(cursor, writes.parents_closed, now=now)
         sent = outgoing.address(cursor, writes.outgoing)
         mailbox.post([*writes.messages_out, *unstarted, *refused, *sent], now=now, cursor=cursor)
+        requests.remember(cursor, writes.requests)
         updates.answer(cursor, writes.updates)
         updates.abandon(cursor, writes.updates_abandoned)
         shown.write(cursor, writes.attributes)

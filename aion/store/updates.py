@@ -26,7 +26,7 @@ COLUMNS = {
 
 
 class UpdateAnswer(msgspec.Struct, frozen=True):
-    """Where an update stands: admitted, accepted, completed or refused; result and failure as JSON."""
+    """Where an update stands (see `UpdateState`); result and failure as JSON."""
 
     run_id: uuid.UUID
     update_id: str
@@ -45,6 +45,28 @@ def admit(run_id: uuid.UUID, update_id: str, name: str, *, now: dt.datetime) -> 
             [sql.uuid(run_id), update_id, name, sql.time(now)],
         )
         return bool(cursor.rowcount == 1)
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What a run's updates say of one that wants to be admitted."""
+
+    known: bool
+    in_flight: int
+    total: int  # without those that were refused, which left nothing behind
+
+
+def standing(run_id: uuid.UUID, update_id: str) -> Standing:
+    """Count the updates of a run. Only the run's lock keeps the answer true."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT count(CASE WHEN update_id = %s THEN 1 END), "
+            "count(CASE WHEN state IN ('admitted', 'accepted') THEN 1 END), "
+            "count(CASE WHEN state <> 'refused' THEN 1 END) "
+            "FROM aion_update WHERE run_id = %s",
+            [update_id, dialect().uuid(run_id)],
+        )
+        known, in_flight, total = cursor.fetchone()
+    return Standing(known > 0, in_flight, total)
 
 
 def find(run_id: uuid.UUID, update_id: str) -> UpdateAnswer | None:
@@ -67,13 +89,19 @@ def answer(cursor: Any, answers: Sequence[UpdateAnswer]) -> None:
 
 
 def abandon(cursor: Any, run_ids: Sequence[uuid.UUID]) -> None:
-    """Answer the updates that runs left open when they closed."""
+    """Answer the updates that runs left open when they closed: what was not accepted is refused."""
     if not run_ids:
         return
     sql = dialect()
-    error = RunClosed("The workflow ended before it completed the update")
+    unfinished = RunClosed("The workflow ended before it completed the update")
+    unseen = RunClosed("The workflow ended before it took the update")
     cursor.execute(
-        "UPDATE aion_update SET state = 'completed', failure = %s "
+        "UPDATE aion_update SET "
+        "state = CASE WHEN state = 'accepted' THEN 'abandoned' ELSE 'refused' END, "
+        "failure = CASE WHEN state = 'accepted' THEN %s ELSE %s END "
         f"WHERE {sql.among('run_id', 'uuid')} AND state IN ('admitted', 'accepted')",
-        [encode_failure(failure_from(error)).decode(), sql.many(run_ids)],
+        [
+            *(encode_failure(failure_from(e)).decode() for e in (unfinished, unseen)),
+            sql.many(run_ids),
+        ],
     )

@@ -14,6 +14,7 @@ from aion.core.events import Event, Role, UpdateAccepted, WorkflowStarted
 from aion.core.failures import Failure
 from aion.core.history import Recorded
 from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, PASSED_ON, Instance
+from aion_engine.replay.left_behind import report
 from aion_engine.replay.updates import UpdateRequest
 
 
@@ -70,6 +71,7 @@ def advance(
         extent.show(commands)
         seq += len(commands)
     if instance.terminal is not None:
+        report(instance)
         seq += 1
         appended.append(Recorded(seq, at, instance.terminal.event))
     instance.head_seq = seq

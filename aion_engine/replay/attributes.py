@@ -23,7 +23,6 @@ from aion.core.events import MemoUpdated, SearchAttributesUpdated, WorkflowStart
 from aion.core.payloads import encode
 from aion.core.search_attributes import (
     ENGINE_KINDS,
-    PATCHES,
     AttributeKind,
     Attributes,
     Kinds,
@@ -116,15 +115,17 @@ class ShownData:
             self.on_problem(error)
             raise
 
-    def add_patch(self, patch_id: str) -> None:
+    def add_patch(self, patch_id: str, *, deprecated: bool) -> None:
         """Show a patch that the run has taken."""
-        self._shown.add_patch(patch_id)
-        self.changed = self.searched = True
+        if self._shown.add_patch(patch_id, deprecated=deprecated):
+            self.changed = self.searched = True
 
     def for_successor(self) -> Attributes:
         """Give the search attributes that a successor inherits: it has taken no patch yet."""
         values = {
-            name: value for name, value in self._shown.search_attributes.items() if name != PATCHES
+            name: value
+            for name, value in self._shown.search_attributes.items()
+            if name not in ENGINE_KINDS
         }
         return Attributes(values, dict(self._shown.kinds))
 

@@ -95,6 +95,11 @@ class CommandLog:
                 "it may read, not act"
             )
 
+    @property
+    def issued_count(self) -> int:
+        """How much the code has asked for in this drain, without what it has taken back."""
+        return sum(not command.dropped for command in self._issued)
+
     def take(self) -> list[Command]:
         """Give the commands of this drain, without those taken back, and begin the next epoch."""
         taken = [command for command in self._issued if not command.dropped]

@@ -17,14 +17,16 @@ from aion.authoring.context import (
     ActivityCall,
     ChildCall,
     ChildStarted,
+    SignalCall,
     UpdateInfo,
     WorkflowInfo,
     user_site,
 )
-from aion.authoring.workflow_definition import DYNAMIC, Handler, WorkflowDefinition
+from aion.authoring.handler_definition import DYNAMIC, Handler
+from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.commands import Site
 from aion.core.errors import NonDeterminismError, PayloadError, WorkflowCodeError
-from aion.core.events import SideEffectRecorded, WorkflowStarted
+from aion.core.events import PatchMarked, SideEffectRecorded, WorkflowStarted
 from aion.core.failures import Failure
 from aion.core.lengths import OWN_LENGTH, suggests_new_run
 from aion.core.payloads import decode, encode
@@ -67,7 +69,7 @@ class InstanceContext:
         self.cancelled_with: str | None = None
         self.details = ""
         self.taking_value = False  # a side effect's function runs; the guards let it read the clock
-        self.lookahead = Lookahead()
+        self.lookahead = Lookahead(parts.log)
         self.started: WorkflowStarted
         self.definition = definition
         self.randomness: Randomness
@@ -265,11 +267,9 @@ class InstanceContext:
         )
         return ChildStarted(workflow_id, run_id, future)
 
-    def signal_external(
-        self, workflow_id: str, run_id: str, name: str, data: bytes, site: Site | None
-    ) -> asyncio.Future[None]:
+    def signal_external(self, call: SignalCall, site: Site | None) -> asyncio.Future[None]:
         """Send a signal to another workflow."""
-        return self._parts.externals.signal(workflow_id, run_id, name, data, site)
+        return self._parts.externals.signal(call, site)
 
     def cancel_external(
         self, workflow_id: str, run_id: str, reason: str, site: Site | None
@@ -297,17 +297,16 @@ class InstanceContext:
         finally:
             messages.leave(name, place)
 
-    def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
-        """Register a handler while the code runs."""
+    def set_handler(self, what: str, name: str | None, handler: Handler | None) -> None:
+        """Register or remove a handler while the code runs."""
         self._log.check(what)
-        if what != "update":
-            self.messages.set_handler(what, name, function)
-            return
         key = DYNAMIC if name is None else name
-        if function is None:
+        if what != "update":
+            self.messages.set_handler(what, key, handler)
+        elif handler is None:
             self.updates.handlers.pop(key, None)
         else:
-            self.updates.handlers[key] = Handler(key, function, bound=True)
+            self.updates.handlers[key] = handler
 
     def set_details(self, text: str) -> None:
         """Say in words where the workflow stands."""
@@ -319,18 +318,16 @@ class InstanceContext:
 
     def all_handlers_finished(self) -> bool:
         """Tell whether no signal or update handler is running."""
-        return self.messages.running == 0
+        return not self.messages.running
 
     # --- versions, data, length ---
 
-    def patched(self, patch_id: str, *, deprecated: bool) -> bool:
+    def patched(self, patch_id: str, *, deprecated: bool, per_call: bool) -> bool:
         """Tell whether the code takes the new branch of a patch."""
-        known = patch_id in self._patches.taken
-        taken = self._patches.decide(
-            patch_id, deprecated=deprecated, replaying=self.replaying, site=user_site(3)
-        )
-        if taken and not known:
-            self.attributes.add_patch(patch_id)
+        mark = PatchMarked(patch_id=patch_id, deprecated=deprecated, per_call=per_call)
+        taken, marked = self._patches.decide(mark, replaying=self.replaying, site=user_site(3))
+        if marked is not None:
+            self.attributes.add_patch(patch_id, deprecated=marked.deprecated)
         return taken
 
     def upsert(self, what: str, values: dict[str, Any]) -> None:

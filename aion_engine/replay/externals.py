@@ -10,6 +10,7 @@ import asyncio
 
 import msgspec
 
+from aion.authoring.context import SignalCall
 from aion.core.commands import Command, Site
 from aion.core.events import (
     ExternalCancelRequested,
@@ -32,18 +33,17 @@ class Externals:
         self._count = 0
         self._pending: dict[str, PendingResult] = {}
 
-    def signal(
-        self, workflow_id: str, run_id: str, name: str, data: bytes, site: Site | None
-    ) -> asyncio.Future[None]:
+    def signal(self, call: SignalCall, site: Site | None) -> asyncio.Future[None]:
         """Send a signal."""
-        self._log.check(name)
+        self._log.check(call.name)
         return self._send(
             SignalSent(
-                workflow_id=workflow_id,
-                run_id=run_id,
-                name=name,
-                input=msgspec.Raw(data),
+                workflow_id=call.workflow_id,
+                run_id=call.run_id,
+                name=call.name,
+                input=msgspec.Raw(call.input),
                 request_id=self._next_id(),
+                receiver_request_id=call.request_id,
             ),
             site,
         )
@@ -90,6 +90,10 @@ class Externals:
     def expects(self, request_id: str) -> bool:
         """Tell whether the answer is still wanted."""
         return request_id in self._pending
+
+    def awaits(self, future: object) -> bool:
+        """Tell whether a future is that of an answer."""
+        return any(each is future for each in self._pending.values())
 
     def settle(self, event: ExternalRequestDelivered | ExternalRequestFailed) -> None:
         """Give the answer to the code that waits."""

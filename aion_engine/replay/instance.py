@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import contextvars
 import datetime as dt
-from asyncio import tasks as asyncio_tasks
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -65,11 +65,14 @@ from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
 from aion_engine.replay.context import InstanceContext, Parts
 from aion_engine.replay.endings import continued, failed, goes_on
+from aion_engine.replay.eviction import end_tasks
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
+from aion_engine.replay.naming import describe
 from aion_engine.replay.plain_code import begin
-from aion_engine.replay.stack import stack_trace
+from aion_engine.replay.stack import Stack
+from aion_engine.replay.task_errors import TaskErrors
 from aion_engine.replay.timers import EPOCH, Timers
 from aion_engine.replay.updates import UpdateRequest, Updates
 
@@ -92,12 +95,16 @@ class Instance:
         self.target: Any = None
         self._log = CommandLog()
         self._timers = Timers(self._log)
+        self.task_errors = TaskErrors(self, self._stop_for_mistake)
         loop_class: Any = WorkflowLoop  # abstract to mypy: its refusals are made from a table
-        self._loop: WorkflowLoop = loop_class(self._timers, self._unawaited_error)
+        self._loop: WorkflowLoop = loop_class(self._timers, self.task_errors)
         self.activities = Activities(self._loop, self._log)
         self._children = Children(self._loop, self._log)
         self._externals = Externals(self._loop, self._log)
         parts = Parts(self._loop, self._log, self.activities, self._children, self._externals)
+        self._stack = Stack(
+            self._loop, self._timers, self.activities, self._children, self._externals
+        )
         self.context = InstanceContext(parts, definition, run_id)
         self.messages = self.context.messages = Messages(self)
         self.updates = self.context.updates = Updates(self, self.messages, self._log)
@@ -228,8 +235,13 @@ class Instance:
         self._main.add_done_callback(self._ended, context=self._base)
 
     def spawn(self, coroutine: Any, name: str, context: contextvars.Context | None = None) -> Any:
-        """Run a coroutine as a task of this workflow, in a context of its own unless one is given."""
-        return self._loop.create_task(coroutine, name=name, context=context or self._base.copy())
+        """Run a coroutine as a task of this workflow, in a context of its own unless one is given.
+
+        Whoever spawns it asks for its error.
+        """
+        return self._loop.create_task(
+            coroutine, name=name, context=context or self._base.copy(), watched=False
+        )
 
     def _ended(self, task: Any) -> None:
         if task.cancelled():
@@ -270,9 +282,8 @@ class Instance:
     def _holds_on(self, error: BaseException) -> bool:
         if isinstance(error, BaseExceptionGroup):
             return any(self._holds_on(leaf) for leaf in error.exceptions)
-        mistakes = (WorkflowCodeError, NonDeterminismError)
         listed = isinstance(error, self.definition.hold_on)
-        return listed or isinstance(error, mistakes) or not isinstance(error, Exception)
+        return listed or isinstance(error, _MISTAKES) or not isinstance(error, Exception)
 
     def _end(self, event: CommandEvent) -> None:
         if self.terminal is None:
@@ -295,9 +306,8 @@ class Instance:
             if self._main is not None:
                 self._main.cancel(reason or None)
 
-    def _unawaited_error(self, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if isinstance(error, (NonDeterminismError, WorkflowCodeError)):
+    def _stop_for_mistake(self, error: BaseException) -> None:
+        if isinstance(error, _MISTAKES):
             self._stop(error)
 
     # --- the rest of its life ---
@@ -311,6 +321,11 @@ class Instance:
     def replaying(self) -> bool:
         """Whether the code runs over recorded events."""
         return self.context.replaying
+
+    @property
+    def closing(self) -> bool:
+        """Whether the instance is thrown away: its code runs into the void."""
+        return self._log.mode is Mode.CLOSING
 
     @property
     def local_activities(self) -> dict[str, LocalActivity]:
@@ -336,7 +351,7 @@ class Instance:
         """Answer `__stack_trace` and `__current_details`; None for every other name."""
         match name:
             case "__stack_trace":
-                return stack_trace(self._loop.tasks)
+                return self._stack.trace(self.task_errors.noted)
             case "__current_details":
                 return self.context.details
             case _:
@@ -356,42 +371,8 @@ class Instance:
         """End every coroutine, in the order of creation. Their `finally` blocks cannot act any more."""
         self._log.mode = Mode.CLOSING
         self._loop.stopped = True
-        self._base.run(self._loop.run_inside, self._close_tasks)
-
-    def _close_tasks(self) -> None:
-        for task in self._loop.tasks:
-            if not task.done():
-                task._log_destroy_pending = False
-                self._end_task(task)
-        self._loop.tasks.clear()
-        self._loop.ready.clear()
-
-    def _end_task(self, task: Any) -> None:
-        """End a task's coroutine by an exception, again where its `finally` blocks go on to wait.
-
-        The coroutine's `close` would not do: where an inner one waits again, it ends the outer ones only.
-        """
-        asyncio_tasks._enter_task(self._loop, task)
-        try:
-            for _ in range(_MOST_AWAITS_AT_CLOSE):
-                task.get_coro().throw(Evicted())
-        except BaseException:  # noqa: BLE001, S110  # Evicted, or what the code made of it; it is over
-            pass
-        finally:
-            asyncio_tasks._leave_task(self._loop, task)
+        self._base.run(self._loop.run_inside, partial(end_tasks, self._loop))
 
 
-_MOST_AWAITS_AT_CLOSE: Final = 100
 _SECOND: Final = dt.timedelta(seconds=1)
-
-
-def describe(event: Event) -> str:
-    """Name an event for messages: its kind and key."""
-    match event:
-        case ActivityOutcome():
-            name = f" {event.activity_type}" if event.activity_type else ""
-            return f"{type(event).__name__}(activity {event.activity_id}{name})"
-        case TimerFired():
-            return f"TimerFired(timer {event.timer_id})"
-        case _:
-            return f"{type(event).__name__}({', '.join(event.key)})"
+_MISTAKES: Final = (WorkflowCodeError, NonDeterminismError)

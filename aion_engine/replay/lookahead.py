@@ -10,15 +10,19 @@ from aion.core.commands import Site
 from aion.core.errors import NonDeterminismError
 from aion.core.events import PatchMarked, SearchAttributesUpdated, SideEffectRecorded
 from aion.core.history import Recorded
+from aion_engine.replay.command_log import CommandLog
 
 
 class Lookahead:
     """Hands out recorded values in the order in which the code asks for them."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: CommandLog) -> None:
+        self._log = log
         self._side_effects: list[Recorded] = []
-        self._patches: set[str] = set()
         self._attributes: list[SearchAttributesUpdated] = []
+        self._patches: dict[str, PatchMarked] = {}
+        self._calls: list[PatchMarked] = []  # marks of single calls that are not asked for yet
+        self._recorded_count = 0
         self._position = 0
         self._arrival_seq = 0
         self._open_ended = False
@@ -28,17 +32,30 @@ class Lookahead:
     ) -> None:
         """Take the command events of one arrival; `open_ended` if history may break off within them."""
         self._side_effects = [r for r in recorded if type(r.event) is SideEffectRecorded]
-        self._patches = {r.event.patch_id for r in recorded if isinstance(r.event, PatchMarked)}
         self._attributes = [
             r.event for r in reversed(recorded) if isinstance(r.event, SearchAttributesUpdated)
         ]
+        marks = [r.event for r in recorded if isinstance(r.event, PatchMarked)]
+        self._patches = {mark.patch_id: mark for mark in marks if not mark.per_call}
+        self._calls = [mark for mark in marks if mark.per_call]
+        self._recorded_count = len(recorded)
         self._position = 0
         self._arrival_seq = arrival_seq
         self._open_ended = open_ended
 
-    def has_patch(self, patch_id: str) -> bool:
-        """Tell whether history records a patch here, or breaks off before it could."""
-        return patch_id in self._patches or self._open_ended
+    def mark_of(self, wanted: PatchMarked) -> PatchMarked | None:
+        """Give the mark that history records here; the wanted one where history breaks off before it."""
+        found = self._patches.get(wanted.patch_id)
+        if wanted.per_call:
+            found = next((each for each in self._calls if each.patch_id == wanted.patch_id), None)
+            if found is not None:
+                self._calls.remove(found)
+        return found or (wanted if self._breaks_off else None)
+
+    @property
+    def _breaks_off(self) -> bool:
+        """Whether the code has come to where history ends: what it recorded has been asked for."""
+        return self._open_ended and self._log.issued_count >= self._recorded_count
 
     def next_search_attributes(self) -> SearchAttributesUpdated | None:
         """Give the next recorded change; where there is none, comparing the commands says so."""

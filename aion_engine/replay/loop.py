@@ -90,17 +90,31 @@ class Timers(Protocol):
         """Start a durable timer for the handle, and set its id and `on_cancel`."""
 
 
+class TaskErrors(Protocol):
+    """Who is told of tasks that fail."""
+
+    def ended(self, task: Any) -> None:
+        """Look at a task that is done, before those who await it wake."""
+
+    def let_go(self, tasks: list[Any]) -> None:
+        """Drop the tasks that failed in this drain and that nobody has awaited."""
+
+    def unawaited(self, context: dict[str, Any]) -> None:
+        """Take the error of a task or future that has gone without being asked."""
+
+
 class WorkflowLoop(asyncio.AbstractEventLoop):
     """The deterministic event loop of one run."""
 
-    def __init__(self, timers: Timers, on_error: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, timers: Timers, errors: TaskErrors) -> None:
         self.ready: deque[Handle] = deque()
         self.conditions: list[tuple[Callable[[], object], WorkflowFuture]] = []
         self.tasks: list[Any] = []  # of WorkflowTask; Any for the private attributes
         self.now = 0.0
         self.stopped = False  # set to leave a drain at once: an error, an interruption
         self._timers = timers
-        self._on_error = on_error
+        self._errors = errors
+        self._plain = contextvars.Context()  # for callbacks that need none
         self._ordinal = 0
         self._live_count = (
             _FEWEST_TASKS  # tasks are swept when they have doubled: constant cost each
@@ -131,6 +145,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     if self.stopped:
                         return
             if not self.conditions or not self._release_conditions():
+                self._errors.let_go(self.tasks)
                 return
 
     def _release_conditions(self) -> bool:
@@ -206,9 +221,13 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         *,
         name: str | None = None,
         context: contextvars.Context | None = None,
+        watched: bool = True,
         **options: Any,
     ) -> Any:
-        """Make a task that hashes by its ordinal; the loop keeps it alive until it is done."""
+        """Make a task that hashes by its ordinal; the loop keeps it alive until it is done.
+
+        The errors of a `watched` one are noted when nobody awaits it.
+        """
         options.pop("eager_start", None)  # newer Pythons offer it; order must not depend on it
         task = WorkflowTask(
             coro,
@@ -217,6 +236,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             name=name or f"task-{self._ordinal}",
             context=context,
         )
+        if watched:
+            task.add_done_callback(self._errors.ended, context=self._plain)
         self.tasks.append(task)
         if len(self.tasks) > 2 * self._live_count:
             self.tasks = [task for task in self.tasks if not task.done()]
@@ -225,7 +246,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand an error that nobody awaited to the engine."""
-        self._on_error(context)
+        self._errors.unawaited(context)
 
     def get_debug(self) -> bool:
         """Debug mode would change what asyncio does; it is always off."""

@@ -10,11 +10,12 @@ import asyncio
 import contextvars
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from aion.authoring.workflow_definition import DYNAMIC, Handler, WorkflowDefinition
+from aion.authoring.handler_definition import DYNAMIC, Handler, HandlerUnfinishedPolicy
+from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.errors import PayloadError, QueryError, ReadOnlyContext, UnknownQuery
 from aion.core.events import SignalReceived
 from aion.core.payloads import decode
@@ -44,6 +45,17 @@ class Host(Protocol):
         """Answer `__stack_trace` and `__current_details`; None for every other name."""
 
 
+class RunningHandler(NamedTuple):
+    """An async handler that has not finished; `what` is its kind and name."""
+
+    what: str
+    update_id: str
+    policy: HandlerUnfinishedPolicy
+
+    def __str__(self) -> str:
+        return f"{self.what} (id {self.update_id})" if self.update_id else self.what
+
+
 class Messages:
     """Delivers signals in their order, keeps those without a handler, answers queries."""
 
@@ -51,7 +63,7 @@ class Messages:
         self._host = host
         self.unhandled: list[SignalReceived] = []
         self._readers: dict[str, list[object]] = {}  # by name, those who wait to take a signal
-        self.running = 0  # handlers that have not finished
+        self.running: dict[Any, RunningHandler] = {}  # by their tasks, in the order of their start
         self.signals = dict(host.definition.signals)
         self.queries = dict(host.definition.queries)
 
@@ -86,6 +98,7 @@ class Messages:
         kwargs: dict[str, Any],
         *,
         what: str,
+        update_id: str = "",
         done: Callable[[Any, BaseException | None], None] | None = None,
     ) -> None:
         """Run a handler, plain or async; `done` gets its result or error, which otherwise ends the run."""
@@ -98,14 +111,14 @@ class Messages:
         if not handler.is_async:
             finish(outcome, None)
             return
-        self.running += 1
         # An update's handler keeps the context in which it is current; a signal's has none of its own.
         context = contextvars.copy_context() if done is not None else None
         task = self._host.spawn(outcome, what.replace(" ", "-"), context)
+        self.running[task] = RunningHandler(what, update_id, handler.options.unfinished_policy)
         task.add_done_callback(lambda task: self._ended(task, finish))
 
     def _ended(self, task: Any, finish: Callable[[Any, BaseException | None], None]) -> None:
-        self.running -= 1
+        del self.running[task]
         if task.cancelled():
             finish(None, task._make_cancelled_error())
             return
@@ -117,14 +130,13 @@ class Messages:
         if error is not None and not is_cancel(error):
             self._host.fail(error)
 
-    def set_handler(self, what: str, name: str | None, function: Callable[..., Any] | None) -> None:
+    def set_handler(self, what: str, key: str, handler: Handler | None) -> None:
         """Register or remove a handler while the code runs; kept signals go to it at once, in order."""
         table = self.queries if what == "query" else self.signals
-        key = DYNAMIC if name is None else name
-        if function is None:
+        if handler is None:
             table.pop(key, None)
             return
-        table[key] = Handler(key, function, bound=True)
+        table[key] = handler
         if what != "signal":
             return
         waiting, self.unhandled = self.unhandled, []

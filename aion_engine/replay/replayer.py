@@ -25,7 +25,8 @@ from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.status import TERMINAL_EVENTS
 from aion_engine.replay.advance import begin_time
-from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance, describe
+from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance
+from aion_engine.replay.naming import describe
 
 Group = tuple[Recorded, list[Recorded]]
 

@@ -50,6 +50,16 @@ class Timers:
         """Tell whether this timer still waits to fire."""
         return timer_id in self._pending
 
+    def named(self, future: object) -> str | None:
+        """Name the timer that completes a future, None when there is none."""
+        for handle, command, _ in self._pending.values():
+            if any(each is future for each in handle.args):
+                event = command.event
+                assert isinstance(event, TimerStarted)  # noqa: S101  # `start_timer` made it
+                about = f", {event.summary}" if event.summary else ""
+                return f"timer {event.timer_id} (until {event.fire_at.isoformat()}{about})"
+        return None
+
     def fire(self, timer_id: str, loop: WorkflowLoop) -> None:
         """Make the timer's callback ready."""
         handle, _, _ = self._pending.pop(timer_id)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from aion.authoring.context import UpdateInfo
-from aion.authoring.workflow_definition import DYNAMIC, Handler
+from aion.authoring.handler_definition import DYNAMIC, Handler
 from aion.core.errors import ApplicationError, WorkflowCodeError
 from aion.core.events import UpdateAccepted, UpdateCompleted
 from aion.core.failures import Failure, failure_from
@@ -89,7 +89,7 @@ class Updates:
         except Exception as error:  # noqa: BLE001  # it was accepted: the answer is the error
             done(None, error)
             return
-        self._messages.run(handler, args, kwargs, what=what, done=done)
+        self._messages.run(handler, args, kwargs, what=what, update_id=event.update_id, done=done)
 
     def _completion(
         self, update_id: str, handler: Handler | None

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from aion.core.events import ActivityOutcome, Event, TimerFired
+from aion.core.events import ActivityOutcome, Event, SignalReceived, TimerFired
 from aion.core.history import decode_event
-from aion.store import mailbox, rows, runs, updates
+from aion.store import mailbox, requests, rows, runs, updates
 from aion.store.outgoing import ANSWERED, TERMINATE, refusals
 from aion.store.rows import Claimed
 from aion.store.turns import TurnWrites
@@ -73,6 +73,26 @@ def arrivals_of(one: Claimed, local: Sequence[ActivityOutcome]) -> list[Event | 
         if timer.timer_id not in _OWN_TIMERS
     ]
     return [*written, *local, *fired]
+
+
+def without_repeats(
+    one: Claimed, arrivals: list[Event | UpdateRequest], repeated: list[SignalReceived]
+) -> list[Event | UpdateRequest]:
+    """Leave out signals of other runs whose request id this chain has taken: they go to `repeated`.
+
+    What callers send is looked at when they send it. These were posted without the lock of their receiver.
+    """
+    kept: list[Event | UpdateRequest] = []
+    seen: set[str] = set()
+    for arrival in arrivals:
+        if isinstance(arrival, SignalReceived) and arrival.sender_run_id and arrival.request_id:
+            key = arrival.request_id
+            if key in seen or requests.is_taken(one.run.id, one.run.workflow_id, key):
+                repeated.append(arrival)
+                continue
+            seen.add(key)
+        kept.append(arrival)
+    return kept
 
 
 _DEADLINES = {rows.RUN_DEADLINE: "run", rows.EXECUTION_DEADLINE: "execution"}

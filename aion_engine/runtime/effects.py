@@ -76,10 +76,21 @@ def _send(turn: Turn, recorded: Recorded, event: Any) -> None:
     turn.writes.outgoing.append(Outgoing(turn.run.id, event))
 
 
+def _signal(turn: Turn, recorded: Recorded, event: Any) -> None:
+    if event.sender_run_id and event.request_id:  # those of callers were written when they sent
+        turn.writes.requests.append((turn.run.id, turn.run.workflow_id, event.request_id))
+    _acknowledge(turn, recorded, event)
+
+
 def _acknowledge(turn: Turn, recorded: Recorded, event: Any) -> None:
     if event.sender_run_id:
-        answer = events.ExternalRequestDelivered(request_id=event.sender_request_id)
-        turn.writes.messages_out.append(mailbox.message(uuid.UUID(event.sender_run_id), answer))
+        turn.writes.messages_out.append(delivered(event))
+
+
+def delivered(event: Any) -> mailbox.Posted:
+    """Tell the run that sent a signal or cancel request that it was taken."""
+    answer = events.ExternalRequestDelivered(request_id=event.sender_request_id)
+    return mailbox.message(uuid.UUID(event.sender_run_id), answer)
 
 
 def _accepted(turn: Turn, recorded: Recorded, event: Any) -> None:
@@ -106,7 +117,7 @@ EFFECTS: Final[dict[type, Callable[[Turn, Recorded, Any], None]]] = {
     events.ChildWorkflowStarted: _child,
     events.SignalSent: _send,
     events.ExternalCancelRequested: _send,
-    events.SignalReceived: _acknowledge,
+    events.SignalReceived: _signal,
     events.CancelRequested: _acknowledge,
     events.UpdateAccepted: _accepted,
     events.UpdateCompleted: _answered,

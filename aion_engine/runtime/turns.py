@@ -38,7 +38,7 @@ from aion.core.events import (
     WorkflowStarted,
     WorkflowTerminated,
 )
-from aion.core.failures import Failure, encode_failure, failure_from
+from aion.core.failures import failure_from
 from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.ports import Handover
@@ -49,7 +49,6 @@ from aion.store.dialects import atomic
 from aion.store.rows import Claimed, RunRow
 from aion.store.shown import ShownWrite
 from aion.store.turns import TurnWrites
-from aion.store.updates import UpdateAnswer
 from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import reopen, replay
@@ -61,7 +60,9 @@ from aion_engine.runtime.arrivals import (
     deadline_of,
     refuse_late,
     termination,
+    without_repeats,
 )
+from aion_engine.runtime.aside import Aside
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
 from aion_engine.runtime.registered_attributes import RegisteredAttributes
@@ -197,21 +198,17 @@ class Turns:
             self._revive(work)
             close_unseen(work, effects.closing(run, [], event, now), writes)
             return
-        refused: list[tuple[str, Failure]] = []
-        passed_on: list[Event] = []
+        aside = Aside()
         try:
-            gained = self._watched(work, now, refused, passed_on)
+            gained = self._watched(work, now, aside)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
             return
         if gained is None:
             await_start(work, writes, now)
             return
-        self._keep(work, gained, passed_on, writes, batch)
-        writes.updates.extend(
-            UpdateAnswer(run.id, update_id, "refused", None, encode_failure(failure).decode())
-            for update_id, failure in refused
-        )
+        self._keep(work, gained, aside.passed_on, writes, batch)
+        aside.answer(run.id, writes)
 
     def _keep(
         self,
@@ -251,34 +248,32 @@ class Turns:
         self,
         work: Work,
         now: dt.datetime,
-        refused: list[tuple[str, Failure]],
-        passed_on: list[Event],
+        aside: Aside,
     ) -> list[Recorded] | None:
         """Fold, and once more where a search attribute may have been registered a moment ago."""
         watched = f"run {work.run.id} of {work.run.workflow_type}"
         try:
             with self._watchdog.watch(watched):
-                return self._fold(work, now, refused, passed_on)
+                return self._fold(work, now, aside)
         except InvalidSearchAttribute:
             if not self._registry.learns():
                 raise
-        refused.clear()
-        passed_on.clear()
+        aside.clear()
         work.drop_instance()
         work.rows = histories.load_rows([work.run.id]).get(work.run.id, [])
         with self._watchdog.watch(watched):
-            return self._fold(work, now, refused, passed_on)
+            return self._fold(work, now, aside)
 
     def _fold(
         self,
         work: Work,
         now: dt.datetime,
-        refused: list[tuple[str, Failure]],
-        passed_on: list[Event],
+        aside: Aside,
     ) -> list[Recorded] | None:
         """Bring a run's code up to date and on; None where its time to begin has not come."""
         run = work.run
         arrivals, deadline = arrivals_of(work.claimed, work.outcomes), deadline_of(work.claimed)
+        arrivals = without_repeats(work.claimed, arrivals, aside.repeated)
         start = None
         if work.instance is None:
             stored = histories.decode_rows(work.rows)
@@ -294,7 +289,12 @@ class Turns:
         started = start.event if start is not None else context.started
         context.has_next_run = lineage.has_next_time(started, at)
         gained = advance(
-            work.instance, arrivals, at=at, start=start, refused=refused, passed_on=passed_on
+            work.instance,
+            arrivals,
+            at=at,
+            start=start,
+            refused=aside.refused,
+            passed_on=aside.passed_on,
         )
         if deadline and work.instance.terminal is None:
             gained.append(effects.timed_out(run, gained, deadline, at))

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from aion import client, workflow
-from aion.core.errors import QueryError, UnknownQuery
+from aion.core.errors import InvalidArgument, QueryError, QueryRejected, UnknownQuery
+from aion.models import Run
 from tests.language.worlds import kinds, rest, same_when_lost
 from tests.support import kit
 from tests.support.clocks import StandingClock
@@ -183,3 +184,103 @@ def test_the_same_history_when_instances_are_lost(clock: StandingClock) -> None:
         assert handle.result(0) == 6
 
     same_when_lost(story, clock)
+
+
+# --- runs that do not move ------------------------------------------------------------------------
+
+
+def test_a_paused_run_answers_with_what_is_folded(engine: Engine) -> None:
+    handle = client.start_workflow(Shop, 5)
+    handle.signal(Shop.take, 2)
+    engine.turns()
+    handle.pause()
+    handle.signal(Shop.take, 1)
+    engine.turns()
+
+    assert handle.query(Shop.left) == 3
+    assert handle.query(Shop.left, reject="not_open") == 3
+    handle.resume()
+    engine.turns()
+    assert handle.query(Shop.left) == 2
+
+
+def test_a_held_run_answers_with_what_is_folded(engine: Engine, script: Any) -> None:
+    @script
+    async def main(me: kit.Scripted) -> None:
+        await workflow.wait_condition(lambda: len(me.notes) > 1)
+        asyncio.get_running_loop().run_in_executor(None, print)
+
+    handle = engine.start("main")
+    handle.signal("note", 1)
+    engine.turns()
+    handle.signal("note", 2)
+    engine.turns()
+
+    assert handle.describe().problem_count == 1
+    assert handle.query("read") == [1]  # the turn that holds it is not folded
+    assert handle.query("__stack_trace").endswith("waits for a condition")
+
+
+def test_a_held_run_whose_code_does_not_fit_says_why(engine: Engine, script: Any) -> None:
+    @script
+    async def main(me: kit.Scripted) -> None:
+        await asyncio.sleep(5)
+
+    handle = engine.start("main")
+    engine.turns()
+
+    @script
+    async def main(me: kit.Scripted) -> None:  # noqa: F811
+        await kit.act.execute("changed")
+
+    with pytest.raises(QueryError, match="cannot be answered: The code no longer fits"):
+        handle.query("read")
+    handle.terminate()
+    Run.objects.update(problem="{}")  # its history is looked at no more: no code fits it
+
+
+# --- runs that shall not answer -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("end", "not_open", "not_clean"),
+    [
+        ("", False, False),
+        ("complete", True, False),
+        ("cancel", True, True),
+        ("terminate", True, True),
+    ],
+)
+def test_a_reject_condition_excludes_runs(
+    engine: Engine, end: str, not_open: bool, not_clean: bool
+) -> None:
+    handle = client.start_workflow(Shop, 5)
+    engine.turns()
+    match end:
+        case "complete":
+            handle.signal("close")
+        case "cancel":
+            handle.cancel()
+        case "terminate":
+            handle.terminate()
+    engine.turns()
+
+    for condition, rejects in (
+        (client.QueryRejectCondition.NONE, False),
+        (client.QueryRejectCondition.NOT_OPEN, not_open),
+        ("not_completed_cleanly", not_clean),
+    ):
+        if not rejects:
+            assert handle.query(Shop.left, reject=condition) == 5
+            continue
+        with pytest.raises(QueryRejected) as caught:
+            handle.query(Shop.left, reject=condition)
+        assert caught.value.code == "query_rejected"
+        assert caught.value.status is handle.describe().status  # type: ignore[attr-defined]
+
+
+def test_a_condition_that_does_not_exist_is_refused(engine: Engine) -> None:
+    handle = client.start_workflow(Shop, 5)
+
+    with pytest.raises(InvalidArgument, match="reject must be one of none, not_open, not_compl"):
+        handle.query(Shop.left, reject="never")

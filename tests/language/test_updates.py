@@ -15,6 +15,7 @@ from aion.core.errors import (
     PayloadError,
     ResultTimeout,
     RunClosed,
+    UpdateAbandoned,
     UpdateFailed,
     UpdateRefused,
 )
@@ -294,7 +295,12 @@ def test_an_error_of_the_handler_is_the_answer_and_the_run_goes_on(
 
     with pytest.raises(UpdateFailed) as caught:
         update.result(0)
+    assert type(caught.value) is UpdateFailed
     assert getattr(caught.value.__cause__, "type", "") == kind
+    # Who waits for the acceptance does not hear of it: the update was accepted.
+    account.start_update(Account.fail, how, id=update.id, wait_for="accepted", timeout=0)
+    with pytest.raises(UpdateFailed):
+        account.start_update(Account.fail, how, id=update.id, wait_for="completed", timeout=0)
     assert str(account.describe().status) == "running"
 
 
@@ -382,10 +388,25 @@ def test_a_run_that_closes_answers_what_it_leaves_open(
     engine.turns()
 
     assert not handle.describe().status.is_open
-    for update in filter(None, (accepted, admitted)):
-        with pytest.raises(UpdateFailed) as caught:
-            update.result(0)
-        assert "ended before it completed the update" in str(caught.value.__cause__)
+    with pytest.raises(UpdateAbandoned) as caught:
+        accepted.result(0)
+    assert "ended before it completed the update" in str(caught.value.__cause__)
+    if admitted is not None:
+        with pytest.raises(UpdateRefused) as refused:
+            admitted.result(0)
+        assert "ended before it took the update" in str(refused.value.__cause__)
+
+
+def test_an_abandoned_update_was_accepted_nevertheless(
+    engine: Engine, account: WorkflowHandle
+) -> None:
+    update = send(account, Account.endless)
+    account.signal(Account.stop)
+    engine.turns()
+
+    again = account.start_update(Account.endless, id=update.id, wait_for="accepted", timeout=0)
+    with pytest.raises(UpdateAbandoned):
+        again.result(0)
 
 
 def test_an_update_that_comes_with_the_end_is_refused(
@@ -405,8 +426,9 @@ def test_continuing_as_new_from_a_handler(engine: Engine, account: WorkflowHandl
     engine.turns()
 
     assert str(account.describe().status) == "continued_as_new"
-    with pytest.raises(UpdateFailed):
+    with pytest.raises(UpdateAbandoned) as caught:
         update.result(0)
+    assert caught.value.code == "update_abandoned"
     now = client.get_workflow_handle("account")
     assert now.query("get") == 10
 

@@ -6,9 +6,9 @@ import pytest
 
 from aion.core.events import ActivityCompleted, SignalReceived
 from aion.core.history import decode_event
-from aion.models import Message, Request, Timer
+from aion.models import Message, Timer
 from aion.store import mailbox
-from aion.store.dialects import atomic, connection
+from aion.store.dialects import connection
 from tests.support.clocks import START
 from tests.support.rows import mailbox_of, quiet_run
 
@@ -44,27 +44,6 @@ def test_many_messages_are_one_statement(django_assert_num_queries: object) -> N
 def test_posting_nothing_asks_nothing(django_assert_num_queries: object) -> None:
     with django_assert_num_queries(0):  # type: ignore[operator]
         mailbox.post([], now=START)
-
-
-def test_a_request_is_taken_once_for_each_run() -> None:
-    first, second = quiet_run(), quiet_run()
-
-    assert mailbox.remember_request(first, "pay-1") is True
-    assert mailbox.remember_request(first, "pay-1") is False
-    assert mailbox.remember_request(first, "pay-2") is True
-    assert mailbox.remember_request(second, "pay-1") is True
-    assert Request.objects.count() == 3
-
-
-def test_a_request_that_was_rolled_back_is_free_again() -> None:
-    run_id = quiet_run()
-
-    with pytest.raises(RuntimeError):
-        with atomic():
-            mailbox.remember_request(run_id, "pay-1")
-            raise RuntimeError
-
-    assert mailbox.remember_request(run_id, "pay-1") is True
 
 
 def test_parking_takes_messages_and_timers_of_the_named_runs_only() -> None:

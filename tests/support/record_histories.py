@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from aion.core.events import WorkflowFailed
+from aion.core.events import ExternalRequestDelivered, WorkflowFailed
 from aion.core.failures import Failure
 from aion.core.history import Recorded, to_lines
 from aion.core.retry import RetryPolicy
@@ -61,6 +61,19 @@ def with_a_missing_part(run: Driver) -> None:
     run.run(echo)
 
 
+def cancelled_under_a_shield(run: Driver) -> None:
+    run.fire()
+    run.complete(2, "tidied")
+    run.cancel("enough")
+    run.crash().complete(3)
+
+
+def answered(run: Driver) -> None:
+    for number in (1, 2, 3):
+        run.complete(number)
+    run.arrive(ExternalRequestDelivered(request_id="1"))
+
+
 def plain(run: Driver) -> None:
     run.run(echo)
 
@@ -110,6 +123,8 @@ SCENARIOS: dict[str, tuple[Any, tuple[Any, ...], Callable[[Driver], None]]] = {
     "group/v1": (workflows.group, (), with_a_missing_part),
     "chance/v1": (workflows.chance, (), lambda run: run.run(lambda name, args: None) and None),
     "workers/v1": (workflows.workers, (), plain),
+    "scopes/v1": (workflows.scopes, (), cancelled_under_a_shield),
+    "versions/v1": (workflows.versions, (), answered),
     "failing/v1": (workflows.failing, (), plain),
     "retries/v2-first": (workflows.flaky, (), plain),
     "retries/v2-second": (workflows.flaky, (), plain),

@@ -14,6 +14,7 @@ class PatchMarked(CommandEvent, frozen=True, kw_only=True):
 
     patch_id: str
     deprecated: bool = False
+    per_call: bool = False  # it says which branch this call took, not the run
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -30,8 +30,9 @@ class SignalSent(CommandEvent, frozen=True, kw_only=True):
     run_id: str = ""
     name: str
     input: Payload = EMPTY_OBJECT
-    request_id: str = ""
+    request_id: str = ""  # by which the answer is known
     headers: dict[str, str] = {}
+    receiver_request_id: str = ""  # under which the receiver takes the signal once
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -182,3 +182,45 @@ async def counting() -> list[Any]:
     last = workflow.get_last_completion_result(int)
     failure = type(workflow.get_last_failure()).__name__
     return [last + 1, failure, rounds, workflow.info().history_length, about.cron]
+
+
+@workflow.defn(name="histories.Scopes")
+async def scopes() -> list[str]:
+    seen: list[str] = []
+    scope = workflow.cancel_scope()
+    alarm = workflow.Timer(10, summary="alarm")
+
+    async def watch() -> None:
+        await alarm
+        scope.cancel("too slow")
+
+    async def close() -> None:
+        await act("close")
+        seen.append("closed")
+
+    watcher = asyncio.create_task(watch())
+    with scope:
+        try:
+            await act("slow", cancellation_type=workflow.CancellationType.TRY)
+        finally:
+            seen.append(str(await act("tidy")))
+    await watcher
+    seen.append(f"scope {scope.cancelled}")
+    try:
+        await workflow.shielded(close())
+    except asyncio.CancelledError:
+        seen.append("cancelled behind the shield")
+    return seen
+
+
+@workflow.defn(name="histories.Versions")
+async def versions() -> list[bool]:
+    taken = []
+    for _ in range(3):
+        await act("round")
+        taken += [workflow.patched("once"), workflow.patched("each", per_call=True)]
+    workflow.deprecate_patch("gone")
+    workflow.deprecate_patch("gone too", per_call=True)
+    other = workflow.get_external_workflow_handle("other")
+    await other.signal("done", request_id="key")
+    return taken
