@@ -17,8 +17,29 @@ from aion.client.activities import (
     pause_activity_type,
     unpause_activity_type,
 )
+from aion.client.bulk import (
+    acancel_workflows,
+    apause_workflows,
+    areopen_workflows,
+    aresume_workflows,
+    asignal_workflows,
+    aterminate_workflows,
+    cancel_workflows,
+    pause_workflows,
+    reopen_workflows,
+    resume_workflows,
+    signal_workflows,
+    terminate_workflows,
+)
 from aion.client.handle import (
     WorkflowHandle,
+)
+from aion.client.listing import (
+    WorkflowList,
+    acount_workflows,
+    alist_workflows,
+    count_workflows,
+    list_workflows,
 )
 from aion.client.schedule_handle import (
     ScheduleHandle,
@@ -67,11 +88,22 @@ from aion.client.updates import (
 from aion.core.search_attributes import (
     AttributeKind,
 )
-from aion.operations.code_versions import runs_on_other_code
+from aion.operations.bulk import (
+    BulkFailure,
+    BulkResult,
+)
+from aion.operations.code_versions import (
+    runs_on_other_code,
+)
 from aion.operations.describe import (
     OpenChild,
     PendingUpdate,
     RunDescription,
+)
+from aion.operations.listing import (
+    WorkflowCount,
+    WorkflowPage,
+    WorkflowSummary,
 )
 from aion.operations.pending_lists import (
     Page,
@@ -106,6 +138,8 @@ from aion.schedules.spec import (
 __all__ = [
     "ActivityHandle",
     "AttributeKind",
+    "BulkFailure",
+    "BulkResult",
     "CatchUp",
     "IdConflictPolicy",
     "IdReusePolicy",
@@ -128,9 +162,15 @@ __all__ = [
     "ScheduleSummary",
     "UpdateHandle",
     "WorkerInfo",
+    "WorkflowCount",
     "WorkflowHandle",
+    "WorkflowList",
+    "WorkflowPage",
+    "WorkflowSummary",
     "acancel_activity",
+    "acancel_workflows",
     "acomplete_activity",
+    "acount_workflows",
     "acreate_schedule",
     "aexecute_workflow",
     "afail_activity",
@@ -140,16 +180,24 @@ __all__ = [
     "alist_search_attributes",
     "alist_timers",
     "alist_workers",
+    "alist_workflows",
     "apause_activity_type",
+    "apause_workflows",
     "aregister_search_attribute",
+    "areopen_workflows",
+    "aresume_workflows",
     "aschedule_action",
     "asignal_with_start",
+    "asignal_workflows",
     "astart_workflow",
+    "aterminate_workflows",
     "aunpause_activity_type",
     "aunregister_search_attribute",
     "aupdate_with_start",
     "cancel_activity",
+    "cancel_workflows",
     "complete_activity",
+    "count_workflows",
     "create_schedule",
     "execute_workflow",
     "fail_activity",
@@ -161,12 +209,18 @@ __all__ = [
     "list_search_attributes",
     "list_timers",
     "list_workers",
+    "list_workflows",
     "pause_activity_type",
+    "pause_workflows",
     "register_search_attribute",
+    "reopen_workflows",
+    "resume_workflows",
     "runs_on_other_code",
     "schedule_action",
     "signal_with_start",
+    "signal_workflows",
     "start_workflow",
+    "terminate_workflows",
     "unpause_activity_type",
     "unregister_search_attribute",
     "update_with_start",

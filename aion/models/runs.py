@@ -80,8 +80,23 @@ class Run(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=["workflow_id", "-started_at"], name="aion_run_by_workflow"),
+            # In the order of bytes, for prefixes too; and what lists are ordered by.
+            models.Index(
+                fields=["workflow_id", "-started_at"],
+                name="aion_run_by_workflow",
+                opclasses=["varchar_pattern_ops", "timestamptz_ops"],
+            ),
             models.Index(fields=["-started_at", "-id"], name="aion_run_newest"),
+            # Status and time of close change at closes, pauses and reopenings only, and the unique index
+            # above has the time of close anyway: the update of a turn is still a HOT update.
+            models.Index(fields=["status", "-started_at", "-id"], name="aion_run_by_status"),
+            models.Index(fields=["workflow_type", "-started_at", "-id"], name="aion_run_by_type"),
+            models.Index(fields=["-closed_at", "-id"], name="aion_run_closed"),
+            models.Index(
+                fields=["root_run_id"],
+                name="aion_run_descendants",
+                condition=~Q(root_run_id=models.F("id")),
+            ),
             models.Index(
                 fields=["owner_id"], name="aion_run_owner", condition=Q(owner_id__isnull=False)
             ),

@@ -42,7 +42,8 @@ def modules_of(package: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "package", ["aion.core", "aion.schedules", "aion.authoring", "aion_engine.replay"]
+    "package",
+    ["aion.core", "aion.schedules", "aion.visibility", "aion.authoring", "aion_engine.replay"],
 )
 def test_a_pure_floor_imports_no_framework(package: str) -> None:
     names = modules_of(package)
