@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from aion.core.errors import StoreError
 from aion.models import Firing, Run, Schedule
 from aion.models.schedules import FiringState
-from aion.store.dialects import alias, atomic
+from aion.store.dialects import alias, atomic, connection, dialect
 from aion.store.schedules import ended as run_ended
 
 
@@ -48,10 +48,20 @@ def in_state(schedule: Schedule, state: FiringState, *, limit: int | None = None
     return list(_of(schedule).filter(state=state).order_by("nominal_at", "id")[:limit])
 
 
-def count(schedule: Schedule, state: FiringState) -> int:
-    """Count the firings of a state."""
-    found: int = _of(schedule).filter(state=state).count()
-    return found
+def open_states(schedule: Schedule) -> set[FiringState]:
+    """Say which states there are among the firings that something is still to come of."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT state FROM aion_firing WHERE schedule_id = %s "
+            "AND state IN ('asked', 'buffered', 'running')",
+            [dialect().uuid(schedule.id)],
+        )
+        return {FiringState(row[0]) for row in cursor.fetchall()}
+
+
+def leave(schedule: Schedule) -> None:
+    """Follow the runs of a schedule no longer."""
+    _of(schedule).filter(state=FiringState.RUNNING).update(state=FiringState.ENDED)
 
 
 def ended(schedule: Schedule, *, limit: int) -> list[Firing]:

@@ -18,9 +18,8 @@ from django.db.models import Exists, OuterRef, Q
 
 from aion.core.events.schedules import ScheduleEvent
 from aion.core.schedule_history import ScheduleRecorded, decode_schedule_event
-from aion.models import Firing, Run, Schedule
+from aion.models import Run, Schedule
 from aion.models import ScheduleEvent as EventRow
-from aion.models.schedules import FiringState
 from aion.store.dialects import alias, atomic, connection, dialect
 
 _EVENT_COLUMNS: Final = {
@@ -127,11 +126,19 @@ def due(*, now: dt.datetime, limit: int) -> list[uuid.UUID]:
 
 def with_ended_runs(*, now: dt.datetime, limit: int) -> list[uuid.UUID]:
     """Give the schedules of which a run has ended that is still counted as running."""
-    in_order = Q(schedule__problem_count=0) | Q(schedule__due_at__lte=now)
-    rows = Firing.objects.using(alias()).filter(
-        ended(), in_order, state=FiringState.RUNNING, schedule__deleted_at__isnull=True
-    )
-    return list(rows.values_list("schedule_id", flat=True).distinct()[:limit])
+    with connection().cursor() as cursor:
+        # A look-up by key for each running firing, and nothing else while none has ended.
+        cursor.execute(
+            "SELECT DISTINCT f.schedule_id FROM aion_firing f "
+            "LEFT JOIN aion_run r ON r.id = f.current_run_id "
+            "WHERE f.state = 'running' AND (r.id IS NULL OR r.closed_at IS NOT NULL) LIMIT %s",
+            [limit],
+        )
+        keys = [dialect().read_uuid(row[0]) for row in cursor.fetchall()]
+    if not keys:
+        return []
+    in_order = Q(problem_count=0) | Q(due_at__lte=now)
+    return list(_living().filter(in_order, id__in=keys).values_list("id", flat=True))
 
 
 def ended() -> Q:

@@ -22,7 +22,7 @@ from aion.core.errors import (
     UnknownType,
     WrongState,
 )
-from aion.models import Run, Schedule, ScheduleEvent
+from aion.models import Firing, Run, Schedule, ScheduleEvent
 from tests.support.clocks import START, StandingClock
 from tests.support.engine import Engine
 from tests.support.kit import Waiting, greet
@@ -100,6 +100,25 @@ def test_an_id_is_taken_until_it_is_deleted(schedule: ScheduleHandle) -> None:
         schedule.describe()
     assert client.list_schedules() == []
     assert client.create_schedule("s", greet, "bob", spec=HOUR).created
+
+
+def test_a_deleted_schedule_lets_its_runs_go_on_and_looks_at_them_no_more(
+    engine: Engine, clock: StandingClock
+) -> None:
+    schedule = client.create_schedule("s", Waiting, spec=HOUR, trigger_immediately=True)
+    schedule.trigger("buffer_one")
+
+    schedule.delete()
+    [run] = Run.objects.all()
+    client.get_workflow_handle(run.workflow_id).signal(Waiting.on_go)
+    engine.turns()
+    engine.tick()
+
+    assert client.get_workflow_handle(run.workflow_id).describe().status == "completed"
+    assert [firing.state for firing in Firing.objects.order_by("nominal_at")] == [
+        *("ended", "skipped")
+    ]
+    assert Run.objects.count() == 1
 
 
 def test_create_twice_with_one_request_id_is_one(engine: Engine) -> None:

@@ -115,6 +115,17 @@ def test_catching_up_obeys_the_overlap_policy(engine: Engine, clock: StandingClo
     assert schedule.describe().buffered == []
 
 
+def test_each_of_many_times_terminates_the_one_before(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(HOUR, overlap="terminate_other")
+
+    move_to(clock, engine, START + HOUR * 4.5)
+    engine.tick()
+
+    assert started() == ["13:00", "14:00", "15:00", "16:00"]
+    outcomes = [each.outcome for each in schedule.describe().recent]
+    assert outcomes == ["", "terminated", "terminated", "terminated"]
+
+
 # --- backfill -------------------------------------------------------------------------------------
 
 

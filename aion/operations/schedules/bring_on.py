@@ -97,6 +97,8 @@ def _start_waiting(course: Course, firing: Firing) -> None:
 
 
 def _decide_asked(course: Course) -> None:
+    if FiringState.ASKED not in course.states:
+        return
     asked = firings.in_state(course.schedule, FiringState.ASKED, limit=_MOST_TIMES + 1)
     for number, firing in enumerate(asked):
         if number >= _MOST_TIMES or course.starts >= _MOST_STARTS:

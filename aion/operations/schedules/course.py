@@ -55,16 +55,24 @@ class Course:
     @cached_property
     def running(self) -> list[Firing]:
         """The firings with an open run."""
-        return firings.in_state(self.schedule, FiringState.RUNNING)
+        return self._in_state(FiringState.RUNNING)
 
     @cached_property
     def buffered(self) -> list[Firing]:
         """The firings that wait for an open run to end."""
-        return firings.in_state(self.schedule, FiringState.BUFFERED)
+        return self._in_state(FiringState.BUFFERED)
+
+    @cached_property
+    def states(self) -> set[FiringState]:
+        """The states of firings that something is still to come of: mostly none, known by one look."""
+        return firings.open_states(self.schedule)
+
+    def _in_state(self, state: FiringState) -> list[Firing]:
+        return firings.in_state(self.schedule, state) if state in self.states else []
 
     def forget_firings(self) -> None:
         """Read the firings again when they are asked for."""
-        for name in ("running", "buffered"):
+        for name in ("running", "buffered", "states"):
             self.__dict__.pop(name, None)
 
     @property

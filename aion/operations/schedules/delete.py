@@ -26,6 +26,7 @@ def delete_schedule(schedule_id: str, *, reason: str = "") -> None:
         for state in (FiringState.BUFFERED, FiringState.ASKED):
             for firing in firings.in_state(course.schedule, state):
                 skip(course, firing, "deleted")
+        firings.leave(course.schedule)
         course.note(ScheduleDeleted(reason=reason))
         course.keep(deleted_at=course.now)
         course.close()

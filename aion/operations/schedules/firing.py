@@ -122,6 +122,7 @@ def _buffer(course: Course, firing: Firing) -> None:
     firing.state = FiringState.BUFFERED
     firings.write(firing)
     course.buffered.append(firing)
+    course.states.add(FiringState.BUFFERED)
     course.note(ScheduleFiringBuffered(nominal_at=firing.nominal_at, source=firing.source))
 
 
@@ -224,6 +225,7 @@ def _record_start(course: Course, firing: Firing, started: Started) -> None:
     firing.started_at = course.now
     firings.write(firing)
     course.running.append(firing)
+    course.states.add(FiringState.RUNNING)
     course.starts += 1
     course.mend()
     schedule.started_count += 1

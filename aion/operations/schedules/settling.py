@@ -18,6 +18,8 @@ _FAILED: Final = (RunStatus.FAILED, RunStatus.TIMED_OUT)
 
 def settle(course: Course) -> None:
     """Bring the running firings to where their runs are."""
+    if FiringState.RUNNING not in course.states:
+        return
     ended = firings.ended(course.schedule, limit=_MOST)
     for firing in ended:
         _settle_one(course, firing)
