@@ -22,7 +22,11 @@ class AionConfig(AppConfig):
         from django.utils.module_loading import autodiscover_modules
 
         from aion import checks  # noqa: F401  # registers the system checks
+        from aion.authoring import interception
+        from aion.interceptors.configured import configured
 
+        interception.provide(configured)
+        setting_changed.connect(interception.forget, dispatch_uid="aion.interceptors")
         apply_payload_limits()
         setting_changed.connect(apply_payload_limits, dispatch_uid="aion.limits")
         autodiscover_modules("activities", "workflows")

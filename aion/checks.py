@@ -9,12 +9,15 @@ from typing import Any
 from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
+from aion.authoring.interception import impurities
 from aion.authoring.registry import registry
 from aion.conf import find_problems, settings
+from aion.interceptors.configured import make_interceptor
 from aion.operations.search_attributes import conflicts
 
 PORTS = ("DISPATCHER", "BELL", "QUERIER", "ACCESS")
@@ -22,7 +25,7 @@ PORTS = ("DISPATCHER", "BELL", "QUERIER", "ACCESS")
 
 @register("aion")
 def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterable[CheckMessage]:
-    """E001: the AION dict; E002: a port cannot be imported; E003: the alias; W004: no broker."""
+    """E001: the AION dict; E002, E011: what cannot be imported; E003: the alias; W004: no broker."""
     problems = find_problems(getattr(django_settings, "AION", {}))
     yield from (Error(problem, id="aion.E001") for problem in problems)
     if problems:
@@ -33,6 +36,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterabl
             import_string(path)
         except ImportError as error:
             yield Error(f"AION[{name!r}] = {path!r} cannot be imported: {error}", id="aion.E002")
+    yield from _check_interceptors()
     if settings.BELL.endswith(".RedisBell") and not settings.REDIS_URL:
         yield Error("AION['BELL'] is RedisBell but AION['REDIS_URL'] is not set", id="aion.E002")
     engine = connections.databases.get(settings.DATABASE, {}).get("ENGINE", "")
@@ -49,6 +53,17 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterabl
             "'aion_engine.runtime.dispatch.DatabaseDispatcher' and run manage.py aion_worker.",
             id="aion.W004",
         )
+
+
+def _check_interceptors() -> Iterable[CheckMessage]:
+    for path in settings.INTERCEPTORS:
+        try:
+            made = make_interceptor(path)
+        except ImproperlyConfigured as error:
+            yield Error(str(error), id="aion.E011")
+            continue
+        for found in impurities(made):
+            yield Error(f"Interceptor {path}: {found}", id="aion.E007")
 
 
 _BROKER_SETTINGS = ("CELERY_BROKER_URL", "BROKER_URL", "broker_url")

@@ -58,6 +58,7 @@ class Settings:
     HISTORY_MAX_BYTES: int = 50 * 1024 * 1024  # likewise
     UPDATES_IN_FLIGHT: int = 10  # updates of one run that are not answered yet
     UPDATES_TOTAL: int = 2_000  # updates that one run takes in its life
+    INTERCEPTORS: tuple[str, ...] = ()  # classes or instances around calls, the first outermost
     PAYLOAD_WARN: int = 512 * 1024
     PAYLOAD_REFUSE: int = 2 * 1024 * 1024
     SEARCH_ATTRIBUTES: dict[str, str] = dataclasses.field(default_factory=dict)  # name: kind

@@ -178,6 +178,7 @@ class _Logger(logging.LoggerAdapter[logging.Logger]):
             kwargs["extra"] = {
                 "workflow_id": about.workflow_id,
                 "run_id": about.run_id,
+                "workflow_type": about.workflow_type,
                 "activity_id": about.activity_id,
                 "activity_type": about.activity_type,
                 "attempt": about.attempt,

@@ -10,7 +10,8 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, cast
 
 import msgspec
 
-from aion.authoring.context import ActivityCall, current_workflow, require_workflow, user_site
+from aion.authoring.activity_requests import request_activity
+from aion.authoring.context import current_workflow, require_workflow, user_site
 from aion.authoring.options import ActivityOptions
 from aion.authoring.plain import blocks
 from aion.core.commands import Site
@@ -89,9 +90,13 @@ class Activity(Generic[P, R]):
         self, args: Any, kwargs: Any, site: Site | None, options: ActivityOptions
     ) -> asyncio.Future[R]:
         context = require_workflow(f"{self.name}.execute()")
+        return request_activity(
+            context, self.name, args, kwargs, options, self._encode, self._decode, site
+        )
+
+    def _encode(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
         self.signature.check(args, kwargs, what=self._what)
-        data = self.signature.encode(args, kwargs, what=self._what)
-        return context.start_activity(ActivityCall(self.name, data, options, self._decode), site)
+        return self.signature.encode(args, kwargs, what=self._what)
 
     def _decode(self, raw: msgspec.Raw) -> Any:
         return self.signature.decode_result(raw, what=self._what)

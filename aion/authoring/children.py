@@ -6,21 +6,31 @@ import asyncio
 import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from datetime import timedelta
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 
+from aion.authoring.activity_requests import Encode
 from aion.authoring.child_options import ChildOptions
 from aion.authoring.context import (
     ChildCall,
     ContinueAsNew,
     SignalCall,
+    WorkflowContext,
     require_workflow,
     user_site,
 )
+from aion.authoring.interceptor_inputs import (
+    CancelExternalInput,
+    ContinueAsNewInput,
+    SignalExternalInput,
+    StartChildWorkflowInput,
+)
 from aion.authoring.plain import blocks
 from aion.authoring.workflow_definition import SIGNAL_MARK, WorkflowDefinition, definition_of
-from aion.core.errors import InvalidArgument, UnknownType
+from aion.core.errors import InvalidArgument, UnknownType, WorkflowCodeError
+from aion.core.headers import check_headers
 from aion.core.payloads import encode
 from aion.core.signatures import CallSignature, decode_any, encode_arguments
 from aion.core.texts import check_text
@@ -52,11 +62,34 @@ class ExternalWorkflowHandle:
             PayloadError: an argument has no JSON form or is too large.
             InvalidArgument: the request id cannot be stored.
         """
-        text, data = signal_call(name, args, kwargs)
+        text, encode = signal_call(name)
         check_text("request_id", request_id)
         context = require_workflow("signal() of another workflow")
-        message = SignalCall(self.workflow_id, self.run_id, text, data, request_id)
-        await context.signal_external(message, user_site(2))
+        site = user_site(2)
+
+        async def send(input: SignalExternalInput) -> None:
+            check_headers(input.headers)
+            data = encode(tuple(input.args), dict(input.kwargs))
+            call = SignalCall(
+                input.workflow_id,
+                input.run_id,
+                input.name,
+                data,
+                request_id,
+                dict(input.headers),
+            )
+            await context.signal_external(call, site)
+
+        sent = SignalExternalInput(
+            workflow_id=self.workflow_id,
+            run_id=self.run_id,
+            name=text,
+            args=args,
+            kwargs=dict(kwargs or {}),
+            headers=context.headers,
+        )
+        chain = context.chains.signal_external
+        await (send(sent) if chain is None else chain(sent, send))
 
     @blocks
     async def cancel(self, reason: str = "") -> None:
@@ -66,7 +99,14 @@ class ExternalWorkflowHandle:
             ApplicationError: of type `RunNotFound`, when there is no open run of this id.
         """
         context = require_workflow("cancel() of another workflow")
-        await context.cancel_external(self.workflow_id, self.run_id, reason, user_site(2))
+        site = user_site(2)
+
+        async def ask(input: CancelExternalInput) -> None:
+            await context.cancel_external(input.workflow_id, input.run_id, input.reason, site)
+
+        asked = CancelExternalInput(workflow_id=self.workflow_id, run_id=self.run_id, reason=reason)
+        chain = context.chains.cancel_external
+        await (ask(asked) if chain is None else chain(asked, ask))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -98,10 +138,28 @@ async def start_child_workflow(
         TypeError: an option is unknown, or the arguments do not fit the child.
         PayloadError: an argument has no JSON form or is too large.
     """
-    started = require_workflow("workflow.start_child_workflow()").start_child(
-        _call(workflow, args, dict(kwargs or {}), options), user_site(2)
+    context = require_workflow("workflow.start_child_workflow()")
+    target, site = _target(workflow), user_site(2)
+
+    async def start(input: StartChildWorkflowInput) -> ChildWorkflowHandle:
+        check_headers(input.headers)
+        data = target.encode(tuple(input.args), dict(input.kwargs))
+        call = ChildCall(
+            input.workflow_type, data, input.options, target.decode, dict(input.headers)
+        )
+        started = context.start_child(call, site)
+        return ChildWorkflowHandle(started.workflow_id, started.run_id, started.result)
+
+    asked = StartChildWorkflowInput(
+        workflow_type=target.name,
+        args=args,
+        kwargs=dict(kwargs or {}),
+        options=ChildOptions(**options),
+        headers=context.headers,
     )
-    return ChildWorkflowHandle(started.workflow_id, started.run_id, started.result)
+    chain = context.chains.start_child_workflow
+    handle: ChildWorkflowHandle = await (start(asked) if chain is None else chain(asked, start))
+    return handle
 
 
 @blocks
@@ -117,22 +175,35 @@ async def execute_child_workflow(
     return await (await start_child_workflow(workflow, *args, kwargs=kwargs, **options))
 
 
-def _call(
-    workflow: Workflow, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]
-) -> ChildCall:
-    chosen = ChildOptions(**options)
+class _Target(NamedTuple):
+    """A workflow to be started: its type, and how its arguments and its result are written."""
+
+    name: str
+    encode: Encode
+    decode: Callable[[msgspec.Raw], Any]
+
+
+def _target(workflow: Workflow) -> _Target:
     if isinstance(workflow, str):
-        data = encode_arguments(args, kwargs, what=f"workflow {workflow}")
-        return ChildCall(workflow, data, chosen, decode_any)
+        return _Target(workflow, partial(encode_arguments, what=f"workflow {workflow}"), decode_any)
     definition = _definition(workflow)
     what = f"workflow {definition.name}"
     signature = definition.signature
-    signature.check(args, kwargs, what=what)
+    return _Target(
+        definition.name,
+        _checked(signature, what),
+        lambda raw: signature.decode_result(raw, what=what),
+    )
 
-    def decode(raw: msgspec.Raw) -> Any:
-        return signature.decode_result(raw, what=what)
 
-    return ChildCall(definition.name, signature.encode(args, kwargs, what=what), chosen, decode)
+def _checked(signature: CallSignature, what: str) -> Encode:
+    """Give what encodes arguments when they fit the signature."""
+
+    def encode(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        signature.check(args, kwargs, what=what)
+        return signature.encode(args, kwargs, what=what)
+
+    return encode
 
 
 def _definition(workflow: Any) -> WorkflowDefinition:
@@ -142,23 +213,18 @@ def _definition(workflow: Any) -> WorkflowDefinition:
     return definition
 
 
-def signal_call(
-    name: str | Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any] | None
-) -> tuple[str, bytes]:
-    """Give a signal's name and encoded arguments; a handler method also checks the arguments.
+def signal_call(name: str | Callable[..., Any]) -> tuple[str, Encode]:
+    """Give a signal's name and what encodes its arguments; that of a handler method checks them.
 
     Raises:
         InvalidArgument: the method is not a signal handler.
     """
     if isinstance(name, str):
-        return name, encode_arguments(args, kwargs or {}, what=f"signal {name}")
+        return name, partial(encode_arguments, what=f"signal {name}")
     marked = getattr(name, SIGNAL_MARK, None)
     if marked is None:
         raise InvalidArgument(f"{name!r} is not decorated with @workflow.signal", field="name")
-    signature = CallSignature.of(name, skip_self=True)
-    what = f"signal {marked}"
-    signature.check(args, dict(kwargs or {}), what=what)
-    return marked, signature.encode(args, dict(kwargs or {}), what=what)
+    return marked, _checked(CallSignature.of(name, skip_self=True), f"signal {marked}")
 
 
 def continue_as_new(
@@ -181,19 +247,42 @@ def continue_as_new(
         InvalidSearchAttribute: a search attribute is not registered or not of its kind. It holds the run.
     """
     context = require_workflow("workflow.continue_as_new()")
-    target = workflow if workflow is not None else context.definition.target
-    call = _call(target, args, dict(kwargs or {}), {})
-    check_text("workflow", call.workflow_type)
-    check_text("task_queue", task_queue)
-    wish = ContinueAsNew(
-        workflow_type=call.workflow_type,
-        input=call.input,
+    target = _target(workflow if workflow is not None else context.definition.target)
+
+    def leave(input: ContinueAsNewInput) -> NoReturn:
+        wish = _wish(context, input, target)
+        context.check_acting(wish)
+        raise wish
+
+    asked = ContinueAsNewInput(
+        workflow_type=target.name,
+        args=args,
+        kwargs=dict(kwargs or {}),
         task_queue=task_queue,
         run_timeout=run_timeout,
-        memo=None if memo is None else encode(dict(memo), field="memo"),
-        search_attributes=(
-            None if search_attributes is None else context.kept_attributes(search_attributes)
-        ),
+        memo=memo,
+        search_attributes=search_attributes,
+        headers=context.headers,
     )
-    context.check_acting(wish)
-    raise wish
+    chain = context.chains.continue_as_new
+    if chain is not None:
+        chain(asked, leave)
+        raise WorkflowCodeError("An interceptor of continue_as_new() returned; it must call next()")
+    leave(asked)
+
+
+def _wish(context: WorkflowContext, input: ContinueAsNewInput, target: _Target) -> ContinueAsNew:
+    check_headers(input.headers)
+    data = target.encode(tuple(input.args), dict(input.kwargs))
+    check_text("workflow", input.workflow_type)
+    check_text("task_queue", input.task_queue)
+    searched = input.search_attributes
+    return ContinueAsNew(
+        workflow_type=input.workflow_type,
+        input=data,
+        task_queue=input.task_queue,
+        run_timeout=input.run_timeout,
+        memo=None if input.memo is None else encode(dict(input.memo), field="memo"),
+        search_attributes=(None if searched is None else context.kept_attributes(searched)),
+        headers=dict(input.headers),
+    )

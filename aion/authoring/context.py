@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import msgspec
 
 from aion.authoring.child_options import ChildOptions
+from aion.authoring.interception import Chains
 from aion.authoring.options import ActivityOptions
 from aion.core.commands import Site
 from aion.core.errors import NotInActivity, NotInWorkflow
 from aion.core.failures import Failure
+from aion.core.headers import Headers
 from aion.core.retry import RetryPolicy
 from aion.core.search_attributes import Attributes
 
@@ -136,6 +138,7 @@ class ActivityCall:
     input: bytes
     options: ActivityOptions
     decode: Callable[[msgspec.Raw], Any]
+    headers: Headers = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ class ChildCall:
     input: bytes
     options: ChildOptions
     decode: Callable[[msgspec.Raw], Any]
+    headers: Headers = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -165,6 +169,7 @@ class SignalCall:
     name: str
     input: bytes
     request_id: str
+    headers: Headers = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -188,6 +193,7 @@ class ContinueAsNew(BaseException):
         run_timeout: dt.timedelta | None,
         memo: bytes | None,
         search_attributes: Attributes | None,
+        headers: Headers,
     ) -> None:
         super().__init__("continue as new")
         self.workflow_type = workflow_type
@@ -196,6 +202,7 @@ class ContinueAsNew(BaseException):
         self.run_timeout = run_timeout
         self.memo = memo
         self.search_attributes = search_attributes
+        self.headers = headers
 
 
 class WorkflowContext(Protocol):
@@ -208,6 +215,17 @@ class WorkflowContext(Protocol):
     @property
     def definition(self) -> WorkflowDefinition:
         """The definition that runs."""
+
+    @property
+    def chains(self) -> Chains:
+        """The interceptors around what the code asks for."""
+
+    @property
+    def headers(self) -> Headers:
+        """The headers of the run, which travel with everything that it asks for."""
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        """Do something outside of the code when what it does now has been written; never on replay."""
 
     def info(self) -> WorkflowInfo:
         """Describe the run."""

@@ -7,10 +7,12 @@ import datetime as dt
 import random as stdlib_random
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from aion.authoring import workflow_definition as definitions
 from aion.authoring.activity_definition import Activity
+from aion.authoring.activity_requests import request_activity
 from aion.authoring.chains import (
     get_last_completion_result,
     get_last_failure,
@@ -34,7 +36,6 @@ from aion.authoring.concurrency import (
     with_timeout,
 )
 from aion.authoring.context import (
-    ActivityCall,
     UpdateInfo,
     WorkflowInfo,
     current_workflow,
@@ -203,14 +204,16 @@ def start_activity(
         raise TypeError(
             f"Expected an activity or its type name, not {activity!r}; is it decorated?"
         )
-    what = f"activity {activity}"
-    call = ActivityCall(
+    return request_activity(
+        require_workflow("workflow.start_activity()"),
         activity,
-        encode_arguments(args, kwargs or {}, what=what),
+        args,
+        kwargs or {},
         ActivityOptions().override(**options),
+        partial(encode_arguments, what=f"activity {activity}"),
         decode_any,
+        user_site(2),
     )
-    return require_workflow("workflow.start_activity()").start_activity(call, user_site(2))
 
 
 @blocks

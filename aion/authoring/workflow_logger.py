@@ -22,6 +22,7 @@ class _Logger(logging.LoggerAdapter[logging.Logger]):
                 "workflow_id": about.workflow_id,
                 "run_id": about.run_id,
                 "workflow_type": about.workflow_type,
+                "attempt": about.attempt,
                 **_about_update(context.current_update()),
                 **(kwargs.get("extra") or {}),
             }

@@ -46,7 +46,8 @@ def signal_workflows(
     **options: Any,
 ) -> BulkResult:
     """Send a signal to the open runs that a query and filters mean (see `cancel_workflows`)."""
-    name, data = message("signal", signal, args, kwargs)
+    name, encode = message("signal", signal)
+    data = encode(args, dict(kwargs or {}))
     return _bulk.signal_all(*_asked(query, options), name, data)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import connections
 
+from aion.authoring.interception import Chain
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition, definition_of
 from aion.core.errors import DefinitionError, InvalidArgument, UnknownType
@@ -20,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 Workflow = type | Callable[..., Any] | str
+Encode = Callable[[tuple[Any, ...], dict[str, Any]], bytes]
 
 
 def twin(function: Callable[P, T]) -> Callable[P, Any]:
@@ -57,23 +60,27 @@ def policy(kind: type[E], value: E | str, field: str) -> E:
         ) from error
 
 
-def message(
-    what: str,
-    name: str | Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any] | None,
-) -> tuple[str, bytes]:
-    """Give a message's name and encoded arguments; a handler method also checks the arguments."""
+def message(what: str, name: str | Callable[..., Any]) -> tuple[str, Encode]:
+    """Give a message's name and what encodes its arguments; that of a handler method checks them."""
     if isinstance(name, str):
         check_text("name", name, most=None)
-        return name, encode_arguments(args, kwargs or {}, what=f"{what} {name}")
+        return name, partial(encode_arguments, what=f"{what} {name}")
     marked = getattr(name, f"__aion_{what}__", None)
     if marked is None:
         raise InvalidArgument(f"{name!r} is not decorated with @workflow.{what}", field="name")
     signature = CallSignature.of(name, skip_self=True)
     title = f"{what} {marked}"
-    signature.check(args, dict(kwargs or {}), what=title)
-    return marked, signature.encode(args, dict(kwargs or {}), what=title)
+
+    def encode(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
+        signature.check(args, kwargs, what=title)
+        return signature.encode(args, kwargs, what=title)
+
+    return marked, encode
+
+
+def through(chain: Chain | None, input: Any, last: Callable[[Any], Any]) -> Any:
+    """Do a thing through the interceptors there are."""
+    return last(input) if chain is None else chain(input, last)
 
 
 def definition(workflow: Workflow) -> WorkflowDefinition:

@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aion.authoring.interception import chains
+from aion.authoring.interceptor_inputs import QueryInput, SignalInput, UpdateInput
 from aion.authoring.registry import registry
 from aion.client.activities import ActivityHandle
-from aion.client.calls import message, policy, twin, waiting_twin
+from aion.client.calls import message, policy, through, twin, waiting_twin
 from aion.client.lifecycle import RunLifecycle
 from aion.client.updates import UpdateHandle
 from aion.core.errors import InvalidArgument
@@ -17,7 +19,7 @@ from aion.core.ids import uuid7
 from aion.core.payloads import decode
 from aion.core.signatures import CallSignature, decode_any
 from aion.operations import result as _result
-from aion.operations.checking import check_count
+from aion.operations.checking import check_count, check_mapping
 from aion.operations.describe import RunDescription
 from aion.operations.describe import describe as _describe
 from aion.operations.policies import QueryRejectCondition
@@ -62,6 +64,7 @@ class WorkflowHandle(RunLifecycle):
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
         request_id: str = "",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Send a signal, by name or by the handler method. When this returns, the workflow will see it.
 
@@ -72,8 +75,21 @@ class WorkflowHandle(RunLifecycle):
             RunClosed: it has ended.
             PayloadError: an argument has no JSON form or is too large.
         """
-        name, data = message("signal", name, args, kwargs)
-        _signal(self.workflow_id, self.run_id, name, data, request_id=request_id)
+        text, encode = message("signal", name)
+
+        def send(input: SignalInput) -> None:
+            data = encode(tuple(input.args), dict(input.kwargs))
+            _signal(
+                input.workflow_id,
+                input.run_id,
+                input.name,
+                data,
+                request_id=request_id,
+                headers=dict(input.headers),
+            )
+
+        sent = SignalInput(name=text, **self._call(args, kwargs, headers))
+        through(chains().signal, sent, send)
 
     def query(
         self,
@@ -81,6 +97,7 @@ class WorkflowHandle(RunLifecycle):
         *args: Any,
         kwargs: Mapping[str, Any] | None = None,
         reject: QueryRejectCondition | str = QueryRejectCondition.NONE,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Ask the workflow's code, by the query's name or method. Open or closed, nothing changes.
 
@@ -93,13 +110,26 @@ class WorkflowHandle(RunLifecycle):
             QueryError: the handler failed.
         """
         handler = name if callable(name) else None
-        name, data = message("query", name, args, kwargs)
+        text, encode = message("query", name)
         condition = policy(QueryRejectCondition, reject, "reject")
-        raw = _query(self.workflow_id, self.run_id, name, data, reject=condition)
-        if handler is None:
-            return decode_any(raw)
-        signature = CallSignature.of(handler, skip_self=True)
-        return signature.decode_result(raw, what=f"query {name}")
+
+        def ask(input: QueryInput) -> Any:
+            data = encode(tuple(input.args), dict(input.kwargs))
+            raw = _query(
+                input.workflow_id,
+                input.run_id,
+                input.name,
+                data,
+                reject=condition,
+                headers=input.headers,
+            )
+            if handler is None:
+                return decode_any(raw)
+            signature = CallSignature.of(handler, skip_self=True)
+            return signature.decode_result(raw, what=f"query {text}")
+
+        asked = QueryInput(name=text, **self._call(args, kwargs, headers))
+        return through(chains().query, asked, ask)
 
     def start_update(
         self,
@@ -109,6 +139,7 @@ class WorkflowHandle(RunLifecycle):
         id: str = "",
         wait_for: str = "accepted",
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> UpdateHandle:
         """Send an update and wait until it is `accepted` or `completed`; "" does not wait.
 
@@ -127,12 +158,25 @@ class WorkflowHandle(RunLifecycle):
             text = f"wait_for must be one of accepted, completed and '', not {wait_for!r}"
             raise InvalidArgument(text, field="wait_for")
         handler = name if callable(name) else None
-        name, data = message("update", name, args, kwargs)
-        update_id = id or str(uuid7())
-        run_id = send_update(self.workflow_id, self.run_id, name, data, update_id=update_id)
-        handle = UpdateHandle(run_id, update_id, handler)
+        text, encode = message("update", name)
+
+        def send(input: UpdateInput) -> UpdateHandle:
+            data = encode(tuple(input.args), dict(input.kwargs))
+            run_id = send_update(
+                input.workflow_id,
+                input.run_id,
+                input.name,
+                data,
+                update_id=input.id,
+                headers=dict(input.headers),
+            )
+            return UpdateHandle(run_id, input.id, handler)
+
+        call = self._call(args, kwargs, headers)
+        sent = UpdateInput(id=id or str(uuid7()), name=text, **call)
+        handle: UpdateHandle = through(chains().update, sent, send)
         if wait_for:
-            wait_for_update(run_id, update_id, until=wait_for, timeout=timeout)
+            wait_for_update(handle.run_id, handle.id, until=wait_for, timeout=timeout)
         return handle
 
     def execute_update(
@@ -142,6 +186,7 @@ class WorkflowHandle(RunLifecycle):
         kwargs: Mapping[str, Any] | None = None,
         id: str = "",
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Send an update and give its result (see `start_update`).
 
@@ -149,8 +194,23 @@ class WorkflowHandle(RunLifecycle):
             UpdateFailed: the handler failed; the cause says why.
             UpdateAbandoned: the run ended before the handler did. It is an UpdateFailed too.
         """
-        handle = self.start_update(name, *args, kwargs=kwargs, id=id, wait_for="")
+        handle = self.start_update(name, *args, kwargs=kwargs, id=id, wait_for="", headers=headers)
         return handle.result(timeout)
+
+    def _call(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any] | None,
+        headers: Mapping[str, str] | None,
+    ) -> dict[str, Any]:
+        """Give what the inputs of interceptors have in common, for messages to this run."""
+        return {
+            "workflow_id": self.workflow_id,
+            "run_id": self._named,
+            "args": args,
+            "kwargs": dict(kwargs or {}),
+            "headers": check_mapping("headers", headers),
+        }
 
     def describe(self) -> RunDescription:
         """Describe the run: what it waits for, and in words why it does not move.

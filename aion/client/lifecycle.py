@@ -6,7 +6,9 @@ import dataclasses
 import uuid
 from typing import Self
 
-from aion.client.calls import twin
+from aion.authoring.interception import chains
+from aion.authoring.interceptor_inputs import CancelInput, TerminateInput
+from aion.client.calls import through, twin
 from aion.operations.cancel import cancel as _cancel
 from aion.operations.pause import pause as _pause
 from aion.operations.pause import resume as _resume
@@ -25,6 +27,11 @@ class RunLifecycle:
     created: bool = False
     workflow_type: str = ""
 
+    @property
+    def _named(self) -> str | None:
+        """The run id as interceptors see it."""
+        return str(self.run_id) if self.run_id else None
+
     def cancel(self, reason: str = "") -> None:
         """Ask the run to cancel itself; it may clean up first.
 
@@ -32,7 +39,12 @@ class RunLifecycle:
             RunNotFound: there is no such run.
             RunClosed: it has ended.
         """
-        _cancel(self.workflow_id, self.run_id, reason=reason)
+        asked = CancelInput(workflow_id=self.workflow_id, run_id=self._named, reason=reason)
+        through(
+            chains().cancel,
+            asked,
+            lambda input: _cancel(input.workflow_id, input.run_id, reason=input.reason),
+        )
 
     def terminate(self, reason: str = "") -> None:
         """End the run at once, without running its code.
@@ -41,7 +53,12 @@ class RunLifecycle:
             RunNotFound: there is no such run.
             RunClosed: it has ended.
         """
-        _terminate(self.workflow_id, self.run_id, reason=reason)
+        asked = TerminateInput(workflow_id=self.workflow_id, run_id=self._named, reason=reason)
+        through(
+            chains().terminate,
+            asked,
+            lambda input: _terminate(input.workflow_id, input.run_id, reason=input.reason),
+        )
 
     def pause(self, reason: str = "") -> None:
         """Let the run make no further turn until it is resumed.

@@ -6,9 +6,13 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from aion.client.calls import Workflow, definition, policy, twin
+from aion.authoring.interception import chains
+from aion.authoring.interceptor_inputs import StartWorkflowInput
+from aion.authoring.workflow_definition import WorkflowDefinition
+from aion.client.calls import Workflow, definition, policy, through, twin
 from aion.client.handle import WorkflowHandle
 from aion.client.updates import UpdateHandle
 from aion.core.errors import InvalidArgument
@@ -55,28 +59,58 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
         InvalidArgument: an option cannot be used.
     """
     target = definition(workflow)
+    asked = StartWorkflowInput(
+        workflow_type=target.name,
+        args=args,
+        kwargs=dict(kwargs or {}),
+        id=id,
+        task_queue=task_queue,
+        memo=check_mapping("memo", memo),
+        search_attributes=check_mapping("search_attributes", search_attributes),
+        headers=check_mapping("headers", headers),
+    )
+    start = partial(
+        _start_asked,
+        target,
+        request_id=request_id,
+        reuse=policy(IdReusePolicy, id_reuse_policy, "id_reuse_policy"),
+        conflict=policy(IdConflictPolicy, id_conflict_policy, "id_conflict_policy"),
+        start_delay=start_delay,
+        run_timeout=run_timeout,
+        execution_timeout=execution_timeout,
+        retry=retry,
+        cron=cron,
+        time_zone=time_zone,
+    )
+    handle: WorkflowHandle = through(chains().start_workflow, asked, start)
+    return handle
+
+
+def _start_asked(
+    target: WorkflowDefinition,
+    input: StartWorkflowInput,
+    *,
+    retry: RetryPolicy | None,
+    **options: Any,
+) -> WorkflowHandle:
+    """Start what the interceptors have made of a start."""
+    if input.workflow_type != target.name:
+        target = definition(input.workflow_type)
     what = f"workflow {target.name}"
-    named = dict(kwargs or {})
-    target.signature.check(args, named, what=what)
+    args, kwargs = tuple(input.args), dict(input.kwargs)
+    target.signature.check(args, kwargs, what=what)
     started = _start(
         StartRequest(
             workflow_type=target.name,
-            input=target.signature.encode(args, named, what=what),
-            workflow_id=id,
-            request_id=request_id,
-            task_queue=task_queue,
+            input=target.signature.encode(args, kwargs, what=what),
+            workflow_id=input.id,
+            task_queue=input.task_queue,
             definition_hash=target.definition_hash,
-            reuse=policy(IdReusePolicy, id_reuse_policy, "id_reuse_policy"),
-            conflict=policy(IdConflictPolicy, id_conflict_policy, "id_conflict_policy"),
-            start_delay=start_delay,
-            run_timeout=run_timeout,
-            execution_timeout=execution_timeout,
+            memo=dict(input.memo),
+            search_attributes=dict(input.search_attributes),
+            headers=dict(input.headers),
             retry=retry if retry is not None else target.retry,
-            cron=cron,
-            time_zone=time_zone,
-            memo=check_mapping("memo", memo),
-            search_attributes=check_mapping("search_attributes", search_attributes),
-            headers=check_mapping("headers", headers),
+            **options,
         )
     )
     return WorkflowHandle(started.workflow_id, started.run_id, started.created, target.name)

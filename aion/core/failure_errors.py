@@ -25,7 +25,8 @@ class ApplicationError(FailureError):
 
     `details` are any values that Aion can store. `type` is the name that `non_retryable` lists of a
     retry policy compare; it defaults to the class name. `non_retryable` ends an activity at once;
-    `next_retry_delay` overrides the policy's next interval.
+    `next_retry_delay` overrides the policy's next interval. A `benign` one is part of ordinary business:
+    it fails like any other, but is not reported as a problem (`aion.contrib.sentry`, log level).
     """
 
     code = "application_error"
@@ -37,12 +38,14 @@ class ApplicationError(FailureError):
         type: str | None = None,
         non_retryable: bool = False,
         next_retry_delay: timedelta | None = None,
+        benign: bool = False,
     ) -> None:
         super().__init__(message)
         self.details = details
         self.type = type or self.__class__.__name__
         self.non_retryable = non_retryable
         self.next_retry_delay = next_retry_delay
+        self.benign = benign
 
 
 class TimeoutError(FailureError, builtins.TimeoutError):

@@ -12,6 +12,8 @@ from typing import Protocol
 
 import msgspec
 
+from aion.core.headers import NO_HEADERS, Headers
+
 
 class Handover(msgspec.Struct, frozen=True):
     """An activity attempt that waits for a worker: its row, its attempt, where it goes.
@@ -68,7 +70,9 @@ class Dispatcher(Protocol):
 class Querier(Protocol):
     """Answers queries by replaying a throw-away instance."""
 
-    def query(self, run_id: uuid.UUID, name: str, data: bytes) -> bytes:
+    def query(
+        self, run_id: uuid.UUID, name: str, data: bytes, headers: Headers = NO_HEADERS
+    ) -> bytes:
         """Give the encoded answer.
 
         Raises:

@@ -18,7 +18,7 @@ from aion.core.events import (
 )
 from aion.core.failures import Failure, decode_failure, failure_from
 from aion.core.retry import RetryPolicy, next_delay
-from aion.operations import bell
+from aion.operations import announcing, bell
 from aion.operations.clock import clock
 from aion.store import activities
 from aion.store.activities import Wishes
@@ -39,6 +39,7 @@ def complete(attempt: Attempt, result: bytes, *, worker: str = "") -> None:
     )
     activities.finish(attempt, event, worker=worker, now=clock.now())
     bell.ring_loops_after_commit()
+    announcing.completed_after_commit(attempt)
 
 
 def confirm_cancel(attempt: Attempt, *, reason: str = "", worker: str = "") -> None:
@@ -54,13 +55,15 @@ def confirm_cancel(attempt: Attempt, *, reason: str = "", worker: str = "") -> N
     bell.ring_loops_after_commit()
 
 
-def fail(attempt: Attempt, failure: Failure, *, worker: str = "") -> bool:
-    """Record a failed attempt; True when there will be another.
+def fail(
+    attempt: Attempt, failure: Failure, *, worker: str = "", error: BaseException | None = None
+) -> bool:
+    """Record a failed attempt; True when there will be another. `error` is what receivers of signals get.
 
     Raises:
         StaleAttempt: the attempt is no longer the current one.
     """
-    return _give_up(attempt, failure, ActivityFailed, worker=worker)
+    return _give_up(attempt, failure, ActivityFailed, worker=worker, error=error)
 
 
 def time_out(attempt: Attempt, kind: str) -> bool:
@@ -80,6 +83,7 @@ def _give_up(
     *,
     worker: str = "",
     final: bool = False,
+    error: BaseException | None = None,
 ) -> bool:
     now = clock.now()
     with atomic():
@@ -89,12 +93,14 @@ def _give_up(
             activities.reschedule(
                 attempt, failure, next_attempt_at=retry_at, now=now, paused=wishes.paused
             )
+            announcing.failed_after_commit(attempt, failure, error=error, final=False)
             return True
         event = outcome(
             activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.number
         )
         activities.finish(attempt, event, worker=worker, now=now)
         bell.ring_loops_after_commit()
+        announcing.failed_after_commit(attempt, failure, error=error, final=True)
     return False
 
 

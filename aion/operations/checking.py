@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from aion.core.errors import InvalidArgument
+from aion.core.headers import check_headers
 from aion.core.retry import RetryPolicy
 from aion.core.texts import check_indexable, check_text
 
@@ -74,18 +75,3 @@ def check_mapping(field: str, value: object) -> dict[Any, Any]:
     if not isinstance(value, Mapping):
         raise InvalidArgument(f"{field} must be a dict, not {type(value).__name__}", field=field)
     return dict(value)
-
-
-def check_headers(headers: Mapping[Any, Any]) -> None:
-    """Refuse headers that are not text to text.
-
-    Raises:
-        InvalidArgument: they are not usable.
-    """
-    for name, value in headers.items():
-        if not isinstance(name, str) or not isinstance(value, str):
-            raise InvalidArgument(
-                f"headers must be a dict of str to str, not {name!r}: {value!r}", field="headers"
-            )
-        check_text("headers", name, most=None)
-        check_text("headers", value, most=None)

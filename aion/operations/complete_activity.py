@@ -79,7 +79,9 @@ def fail_activity(token: str, error: BaseException) -> bool:
     """
     try:
         with atomic():
-            return activity_outcome.fail(find_attempt(token), failure_from(error), worker="token")
+            return activity_outcome.fail(
+                find_attempt(token), failure_from(error), worker="token", error=error
+            )
     except StaleAttempt as stale:
         raise _gone() from stale
 

@@ -6,8 +6,10 @@ import uuid
 
 from aion.conf import settings
 from aion.core.errors import QueryRejected
+from aion.core.headers import NO_HEADERS, Headers
 from aion.core.ports import Querier
 from aion.core.status import RunStatus
+from aion.operations.checking import check_headers
 from aion.operations.policies import QueryRejectCondition
 from aion.operations.target import find
 
@@ -19,6 +21,7 @@ def query(
     data: bytes,
     *,
     reject: QueryRejectCondition = QueryRejectCondition.NONE,
+    headers: Headers = NO_HEADERS,
 ) -> bytes:
     """Give the encoded answer of the run's code. Changes nothing.
 
@@ -27,7 +30,9 @@ def query(
         QueryRejected: its status is one that `reject` excludes.
         UnknownQuery: the workflow has no query of this name.
         QueryError: the handler failed.
+        InvalidArgument: the headers are no text, or too large.
     """
+    check_headers(headers)
     run = find(workflow_id, run_id)
     if _rejects(reject, run.status):
         raise QueryRejected(
@@ -36,7 +41,7 @@ def query(
             status=run.status,
         )
     querier: Querier = settings.port("QUERIER")
-    return querier.query(run.id, name, data)
+    return querier.query(run.id, name, data, headers)
 
 
 _CLEAN = (RunStatus.COMPLETED, RunStatus.CONTINUED_AS_NEW)

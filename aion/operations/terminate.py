@@ -10,7 +10,7 @@ from aion.core.events import ChildWorkflowTerminated, WorkflowTerminated
 from aion.core.failures import encode_failure, failure_from
 from aion.core.history import Recorded
 from aion.core.status import RunStatus
-from aion.operations import bell
+from aion.operations import announcing, bell
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
@@ -52,10 +52,12 @@ def close(run: RunRow, *, reason: str, spared: Sequence[uuid.UUID] = ()) -> None
     now = clock.now()
     event = WorkflowTerminated(reason=reason)
     histories.append(run.id, [Recorded(run.head_seq + 1, now, event)], expected_seq=run.head_seq)
-    failure = encode_failure(failure_from(TerminatedError(reason or "terminated"))).decode()
-    runs.close_from_outside(run.id, RunStatus.TERMINATED, at=now, failure=failure)
+    failure = failure_from(TerminatedError(reason or "terminated"))
+    stored = encode_failure(failure).decode()
+    runs.close_from_outside(run.id, RunStatus.TERMINATED, at=now, failure=stored)
     with connection().cursor() as cursor:
         outgoing.close_children(cursor, [run.id], now=now, spared=spared)
         updates.abandon(cursor, [run.id])
     bell.ring_closed_after_commit(run.id)
+    announcing.closed_after_commit(run, RunStatus.TERMINATED, at=now, failure=failure)
     bell.ring_loops_after_commit()

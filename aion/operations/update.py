@@ -20,7 +20,7 @@ from aion.core.errors import (
 )
 from aion.core.failures import Failure, decode_failure, exception_from
 from aion.operations import bell
-from aion.operations.checking import check_text
+from aion.operations.checking import check_headers, check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
 from aion.store import mailbox, updates
@@ -49,10 +49,11 @@ def send_update(
         RunNotFound: there is no such run.
         RunClosed: it has ended.
         UpdateLimitReached: too many updates of the run are in flight, or it has taken too many.
-        InvalidArgument: id or name cannot be stored.
+        InvalidArgument: id or name cannot be stored, or the headers are no text or too large.
     """
     check_text("id", update_id)
     check_text("name", name)
+    check_headers(headers or {})
     body = {
         "update_id": update_id,
         "name": name,

@@ -21,6 +21,7 @@ from aion.core.events import (
     ActivityTimedOut,
 )
 from aion.core.failures import Failure, exception_from
+from aion.core.headers import NO_HEADERS, Headers
 from aion_engine.replay.command_log import CommandLog, Mode
 from aion_engine.replay.futures import PendingResult
 from aion_engine.replay.loop import WorkflowLoop
@@ -33,6 +34,7 @@ class LocalActivity(msgspec.Struct, frozen=True, gc=False):
     activity_type: str
     input: bytes
     options: ActivityOptions
+    headers: Headers = NO_HEADERS
 
 
 class Pending:
@@ -76,7 +78,7 @@ class Activities:
         if call.options.local:
             command = None
             self.local[activity_id] = LocalActivity(
-                activity_id, call.activity_type, call.input, call.options
+                activity_id, call.activity_type, call.input, call.options, call.headers
             )
         else:
             command = self._log.issue(_scheduled(activity_id, call), site)
@@ -159,6 +161,7 @@ def _scheduled(activity_id: str, call: ActivityCall) -> ActivityScheduled:
         heartbeat_timeout=options.heartbeat_timeout,
         retry=options.retry,
         summary=options.summary,
+        headers=dict(call.headers),
     )
 
 

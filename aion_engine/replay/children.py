@@ -154,6 +154,7 @@ def _started(
         memo=msgspec.Raw(encode(dict(options.memo), field="the child's memo")),
         search_attributes=attributes.raw,
         search_attribute_kinds=attributes.kinds,
+        headers=dict(call.headers),
     )
 
 

@@ -23,11 +23,13 @@ from aion.authoring.context import (
     user_site,
 )
 from aion.authoring.handler_definition import DYNAMIC, Handler
+from aion.authoring.interception import Chains
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.commands import Site
 from aion.core.errors import NonDeterminismError, PayloadError, WorkflowCodeError
 from aion.core.events import PatchMarked, SideEffectRecorded, WorkflowStarted
 from aion.core.failures import Failure
+from aion.core.headers import NO_HEADERS, Headers
 from aion.core.lengths import OWN_LENGTH, suggests_new_run
 from aion.core.payloads import decode, encode
 from aion.core.search_attributes import Attributes
@@ -40,7 +42,7 @@ from aion_engine.replay.externals import Externals
 from aion_engine.replay.lookahead import Lookahead
 from aion_engine.replay.messages import Messages
 from aion_engine.replay.patches import Patches
-from aion_engine.replay.randomness import Randomness
+from aion_engine.replay.randomness import Randomness, as_id
 from aion_engine.replay.timers import EPOCH
 from aion_engine.replay.updates import Updates, current_update
 
@@ -62,10 +64,15 @@ class Parts(msgspec.Struct):
 class InstanceContext:
     """The context of one run; `aion.authoring.context.WorkflowContext` says what each method gives."""
 
-    def __init__(self, parts: Parts, definition: WorkflowDefinition, run_id: str) -> None:
+    def __init__(
+        self, parts: Parts, definition: WorkflowDefinition, run_id: str, chains: Chains
+    ) -> None:
         self.replaying = False
         self.extent = Extent()
         self.has_next_run = False  # a cron chain goes on when this run completes or fails
+        self.chains = chains
+        self.headers: Headers = NO_HEADERS
+        self.to_commit: list[Callable[[], object]] = []
         self.cancelled_with: str | None = None
         self.details = ""
         self.taking_value = False  # a side effect's function runs; the guards let it read the clock
@@ -81,14 +88,15 @@ class InstanceContext:
         self.run_id = run_id
         self._lineage = ""  # what the default ids of children begin with, once the run has begun
         self._new_seed = ""
-        self._started_at: dt.datetime
+        self.started_at: dt.datetime
 
     def begin(self, started: WorkflowStarted, at: dt.datetime) -> None:
         """Take the facts of the run's first event."""
         self.started = started
-        self._started_at = at
+        self.headers = started.headers
+        self.started_at = at
         self.randomness = Randomness(started.seed or self.run_id)
-        self._lineage = _as_id(started.seed) or self.run_id
+        self._lineage = as_id(started.seed) or self.run_id
         if self._new_seed:
             self.reopened(self._new_seed)
         self.attributes.begin(started)
@@ -100,7 +108,7 @@ class InstanceContext:
         """
         self._new_seed = seed
         if self._lineage and seed:
-            self._lineage = _as_id(seed) or self.run_id
+            self._lineage = as_id(seed) or self.run_id
             self.randomness.reseed_runs(seed)
 
     def info(self) -> WorkflowInfo:
@@ -112,7 +120,7 @@ class InstanceContext:
             workflow_type=started.workflow_type,
             task_queue=started.task_queue,
             attempt=started.attempt,
-            started_at=self._started_at,
+            started_at=self.started_at,
             history_length=self.history_length,
             history_bytes=self.extent.bytes,
             parent_workflow_id=started.parent_workflow_id,
@@ -130,6 +138,11 @@ class InstanceContext:
             memo=dict(self.attributes.memo),
             search_attributes=self.attributes.typed(),
         )
+
+    def after_commit(self, action: Callable[[], object]) -> None:
+        """Keep what is to be done once this turn is written. A turn that fails forgets it."""
+        if not self.replaying and self._log.mode is not Mode.CLOSING:
+            self.to_commit.append(action)
 
     @property
     def history_length(self) -> int:
@@ -355,14 +368,6 @@ class InstanceContext:
 
     messages: Messages  # set by the instance, which hosts them
     updates: Updates
-
-
-def _as_id(seed: str) -> str:
-    """Write a seed, which is the hex form of an id, as that id."""
-    try:
-        return str(uuid.UUID(seed))
-    except ValueError:
-        return ""
 
 
 class _Waiter:

@@ -69,4 +69,5 @@ def continued(context: InstanceContext, wish: ContinueAsNew) -> WorkflowContinue
         memo=msgspec.Raw(memo),
         search_attributes=searched.raw,
         search_attribute_kinds=searched.kinds,
+        headers=None if wish.headers == context.started.headers else dict(wish.headers),
     )

@@ -44,6 +44,7 @@ class Externals:
                 input=msgspec.Raw(call.input),
                 request_id=self._next_id(),
                 receiver_request_id=call.request_id,
+                headers=dict(call.headers),
             ),
             site,
         )

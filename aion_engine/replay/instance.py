@@ -28,6 +28,7 @@ from typing import Any, Final
 import msgspec
 
 from aion.authoring.context import ContinueAsNew, current_workflow
+from aion.authoring.interception import chains
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.commands import Command, Site
 from aion.core.errors import (
@@ -59,6 +60,7 @@ from aion.core.events import (
     WorkflowStarted,
 )
 from aion.core.failures import Failure, failure_from
+from aion.core.headers import NO_HEADERS, Headers
 from aion.core.history import Recorded
 from aion_engine.replay.activities import Activities, LocalActivity
 from aion_engine.replay.children import Children
@@ -67,10 +69,10 @@ from aion_engine.replay.context import InstanceContext, Parts
 from aion_engine.replay.endings import continued, failed, goes_on
 from aion_engine.replay.eviction import end_tasks
 from aion_engine.replay.externals import Externals
+from aion_engine.replay.inbound import run_method
 from aion_engine.replay.loop import WorkflowLoop
 from aion_engine.replay.messages import Messages
 from aion_engine.replay.naming import describe
-from aion_engine.replay.plain_code import begin
 from aion_engine.replay.stack import Stack
 from aion_engine.replay.task_errors import TaskErrors
 from aion_engine.replay.timers import EPOCH, Timers
@@ -92,7 +94,9 @@ class Instance:
         self.run_id = run_id
         self.head_seq = 0
         self.terminal: Command | None = None
+        self.error: BaseException | None = None  # which failed the run, in this process
         self.target: Any = None
+        self.chains = chains()
         self._log = CommandLog()
         self._timers = Timers(self._log)
         self.task_errors = TaskErrors(self, self._stop_for_mistake)
@@ -105,7 +109,7 @@ class Instance:
         self._stack = Stack(
             self._loop, self._timers, self.activities, self._children, self._externals
         )
-        self.context = InstanceContext(parts, definition, run_id)
+        self.context = InstanceContext(parts, definition, run_id, self.chains)
         self.messages = self.context.messages = Messages(self)
         self.updates = self.context.updates = Updates(self, self.messages, self._log)
         self._base = contextvars.Context()
@@ -226,8 +230,9 @@ class Instance:
             if definition.is_class:
                 given = (args, kwargs) if definition.init_takes_input else ((), {})
                 self.target = definition.target(*given[0], **given[1])
-                args = (self.target, *args)
-            coroutine = begin(definition, args, kwargs)
+            coroutine = run_method(
+                self.chains.execute_workflow, definition, self.target, (args, kwargs), event.headers
+            )
         except BaseException as error:  # noqa: BLE001  # `fail` sorts out what it means
             self.fail(error)
             return
@@ -242,6 +247,10 @@ class Instance:
         return self._loop.create_task(
             coroutine, name=name, context=context or self._base.copy(), watched=False
         )
+
+    def step(self, task: Any) -> None:
+        """Run the first step of the task that was spawned last, now and not in its turn."""
+        self._loop.step_last(task)
 
     def _ended(self, task: Any) -> None:
         if task.cancelled():
@@ -277,6 +286,7 @@ class Instance:
         if self._holds_on(error):
             self._stop(error)
         else:
+            self.error = self.error or error
             self._end(failed(self.context, failure_from(error)))
 
     def _holds_on(self, error: BaseException) -> bool:
@@ -337,7 +347,7 @@ class Instance:
         """The recorded time of the last event folded."""
         return self.context.now()
 
-    def query(self, name: str, data: bytes) -> bytes:
+    def query(self, name: str, data: bytes, headers: Headers = NO_HEADERS) -> bytes:
         """Answer a query; the code may read anything and ask for nothing.
 
         Raises:
@@ -345,7 +355,7 @@ class Instance:
             QueryError: the handler raised.
         """
         with self._log.read_only():
-            return bytes(self._base.copy().run(self.messages.answer, name, data))
+            return bytes(self._base.copy().run(self.messages.answer, name, data, headers))
 
     def built_in_query(self, name: str) -> str | None:
         """Answer `__stack_trace` and `__current_details`; None for every other name."""
@@ -365,6 +375,7 @@ class Instance:
         """
         if self.terminal is not None:
             return failure_from(RunClosed("The workflow has ended", run_id=self.run_id))
+        self.context.replaying = False  # only an accepted update is history, and replayed
         return self._base.copy().run(self.updates.refuse, request)
 
     def close(self) -> None:

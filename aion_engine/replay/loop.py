@@ -22,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from asyncio import events as asyncio_events
+from asyncio import tasks as asyncio_tasks
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, Protocol
@@ -243,6 +244,18 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             self.tasks = [task for task in self.tasks if not task.done()]
             self._live_count = max(len(self.tasks), _FEWEST_TASKS)
         return task
+
+    def step_last(self, task: Any) -> None:
+        """Run the first step of the task that was made last at once, also from inside of another task."""
+        handle = self.ready.pop()
+        outer = asyncio_tasks.current_task(self)
+        if outer is not None:
+            asyncio_tasks._leave_task(self, outer)
+        try:
+            handle.context.run(handle.callback, *handle.args)
+        finally:
+            if outer is not None:
+                asyncio_tasks._enter_task(self, outer)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Hand an error that nobody awaited to the engine."""

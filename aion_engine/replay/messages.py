@@ -15,11 +15,14 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from aion.authoring.handler_definition import DYNAMIC, Handler, HandlerUnfinishedPolicy
+from aion.authoring.interception import Chains
 from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.core.errors import PayloadError, QueryError, ReadOnlyContext, UnknownQuery
 from aion.core.events import SignalReceived
+from aion.core.headers import Headers
 from aion.core.payloads import decode
 from aion.core.signatures import decode_arguments
+from aion_engine.replay.inbound import Around, answer_query, around_signal
 
 log = logging.getLogger("aion.workflow")
 
@@ -30,6 +33,7 @@ class Host(Protocol):
     definition: WorkflowDefinition
     run_id: str
     target: Any
+    chains: Chains
 
     @property
     def replaying(self) -> bool:
@@ -40,6 +44,9 @@ class Host(Protocol):
 
     def spawn(self, coroutine: Any, name: str, context: contextvars.Context | None = None) -> Any:
         """Run a coroutine as a task of the workflow."""
+
+    def step(self, task: Any) -> None:
+        """Run the first step of the task that was spawned last, now and not in its turn."""
 
     def built_in_query(self, name: str) -> str | None:
         """Answer `__stack_trace` and `__current_details`; None for every other name."""
@@ -84,7 +91,8 @@ class Messages:
         except PayloadError as error:
             self.log_dropped(error)
             return
-        self.run(handler, args, kwargs, what=what)
+        around = around_signal(self._host.chains.handle_signal, signal, (args, kwargs))
+        self.run(handler, args, kwargs, what=what, around=around)
 
     def log_dropped(self, error: PayloadError) -> None:
         """Log that a signal does not fit: once, and not again on replay."""
@@ -100,25 +108,41 @@ class Messages:
         what: str,
         update_id: str = "",
         done: Callable[[Any, BaseException | None], None] | None = None,
+        around: Around | None = None,
     ) -> None:
-        """Run a handler, plain or async; `done` gets its result or error, which otherwise ends the run."""
+        """Run a handler, plain or async; `done` gets its result or error, which otherwise ends the run.
+
+        With interceptors `around` it a plain handler is a task, too. It takes its first step at once, so
+        that it is done at the same point as without them, unless an interceptor waits.
+        """
         finish = done or self._signal_done
+        target = self._host.target
         try:
-            outcome = handler.call(self._host.target, args, kwargs)
+            outcome = (
+                handler.call(target, args, kwargs) if around is None else around(handler, target)
+            )
         except BaseException as error:  # noqa: BLE001  # `finish` sorts out what it means
             finish(None, error)
             return
-        if not handler.is_async:
+        if around is None and not handler.is_async:
             finish(outcome, None)
             return
         # An update's handler keeps the context in which it is current; a signal's has none of its own.
         context = contextvars.copy_context() if done is not None else None
         task = self._host.spawn(outcome, what.replace(" ", "-"), context)
+        if not handler.is_async:
+            self._host.step(task)
+            if task.done():
+                self._settle(task, finish)
+                return
         self.running[task] = RunningHandler(what, update_id, handler.options.unfinished_policy)
         task.add_done_callback(lambda task: self._ended(task, finish))
 
     def _ended(self, task: Any, finish: Callable[[Any, BaseException | None], None]) -> None:
         del self.running[task]
+        self._settle(task, finish)
+
+    def _settle(self, task: Any, finish: Callable[[Any, BaseException | None], None]) -> None:
         if task.cancelled():
             finish(None, task._make_cancelled_error())
             return
@@ -178,7 +202,7 @@ class Messages:
 
     # --- queries ---
 
-    def answer(self, name: str, data: bytes) -> bytes:
+    def answer(self, name: str, data: bytes, headers: Headers) -> bytes:
         """Run a query's handler, or a built-in query, and give its encoded result."""
         built_in = self._host.built_in_query(name)
         if built_in is not None:
@@ -188,10 +212,11 @@ class Messages:
             raise self._unknown(name)
         what = f"query {name}"
         try:
-            args, kwargs = handler.read(name, msgspec.Raw(data), what=what)
+            arguments = handler.read(name, msgspec.Raw(data), what=what)
             if self._host.target is None and not handler.bound:
                 raise RuntimeError("the workflow has not started yet, or its __init__ failed")
-            result = handler.call(self._host.target, args, kwargs)
+            chain = self._host.chains.handle_query
+            result = answer_query(chain, handler, self._host.target, name, arguments, headers)
             return handler.signature.encode_result(result, what=what)
         except ReadOnlyContext as error:
             text = f"Query {name!r} tried to change the run: {error}"

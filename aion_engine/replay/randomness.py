@@ -79,3 +79,11 @@ class Randomness:
     def run_id(self, seconds: float) -> uuid.UUID:
         """Give the id of a run that this one brings forth: a child, a successor."""
         return uuid7_from(int(seconds * 1000), self._runs.bits(74))
+
+
+def as_id(seed: str) -> str:
+    """Write a seed, which is the hex form of an id, as that id."""
+    try:
+        return str(uuid.UUID(seed))
+    except ValueError:
+        return ""

@@ -7,17 +7,19 @@ or error is a command event, and the run goes on whatever it is.
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from aion.authoring.context import UpdateInfo
 from aion.authoring.handler_definition import DYNAMIC, Handler
+from aion.authoring.interceptor_inputs import HandleUpdateInput
 from aion.core.errors import ApplicationError, WorkflowCodeError
 from aion.core.events import UpdateAccepted, UpdateCompleted
 from aion.core.failures import Failure, failure_from
 from aion_engine.replay.command_log import CommandLog
+from aion_engine.replay.inbound import around_update, validate_update
 from aion_engine.replay.messages import Host, Messages, is_cancel
 
 current_update: contextvars.ContextVar[UpdateInfo | None] = contextvars.ContextVar(
@@ -58,17 +60,29 @@ class Updates:
             return failure_from(ApplicationError(text, type="UnknownUpdate", non_retryable=True))
         try:
             args, kwargs = handler.read(request.name, request.input, what=f"update {request.name}")
-            if handler.validator is not None:
+            chain = self._host.chains.validate_update
+            if chain is not None or handler.validator is not None:
                 with self._log.read_only():
-                    self._validate(handler, args, kwargs)
+                    validate_update(
+                        chain,
+                        lambda args, kwargs: self._validate(handler, args, kwargs),
+                        HandleUpdateInput(
+                            id=request.update_id,
+                            name=request.name,
+                            args=args,
+                            kwargs=kwargs,
+                            headers=request.headers,
+                        ),
+                    )
         except WorkflowCodeError:
             raise
         except Exception as error:  # noqa: BLE001  # whatever the validator raises refuses the update
             return failure_from(error)
         return None
 
-    def _validate(self, handler: Handler, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        assert handler.validator is not None  # noqa: S101  # checked by the caller
+    def _validate(self, handler: Handler, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        if handler.validator is None:
+            return
         if handler.bound:
             handler.validator(*args, **kwargs)
         else:
@@ -89,7 +103,16 @@ class Updates:
         except Exception as error:  # noqa: BLE001  # it was accepted: the answer is the error
             done(None, error)
             return
-        self._messages.run(handler, args, kwargs, what=what, update_id=event.update_id, done=done)
+        around = around_update(self._host.chains.handle_update, event, (args, kwargs))
+        self._messages.run(
+            handler,
+            args,
+            kwargs,
+            what=what,
+            update_id=event.update_id,
+            done=done,
+            around=around,
+        )
 
     def _completion(
         self, update_id: str, handler: Handler | None

@@ -9,7 +9,9 @@ from typing import Final
 
 ENGINE: Final = "aion_engine"
 
-_NOT_THE_USERS: Final = sys.stdlib_module_names | {"aion", "aion_api", ENGINE}
+_IN_BETWEEN: Final = {"sentry_sdk"}
+"""Libraries that wrap functions of the standard library: a call through one is its caller's."""
+_NOT_THE_USERS: Final = sys.stdlib_module_names | _IN_BETWEEN | {"aion", "aion_api", ENGINE}
 
 
 def package_of(frame: FrameType) -> str:

@@ -7,10 +7,13 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from aion.authoring.activity_definition import Activity
 from aion.authoring.context import ActivityInfo, current_activity
+from aion.authoring.interception import chains
+from aion.authoring.interceptor_inputs import ExecuteActivityInput, HeartbeatInput
 from aion.core.errors import CancelledError
 from aion.core.payloads import encode
 from aion.operations.clock import clock
@@ -68,6 +71,13 @@ class AttemptContext:
 
     def heartbeat(self, details: tuple[Any, ...]) -> None:
         """Report life; raises `CancelledError` when the attempt should stop."""
+        chain = chains().heartbeat
+        if chain is None:
+            self._heartbeat(details)
+        else:
+            chain(HeartbeatInput(details=details), lambda input: self._heartbeat(input.details))
+
+    def _heartbeat(self, details: tuple[Any, ...]) -> None:
         if self._beat is not None:
             self._held_back = encode(list(details), field="the heartbeat details").decode()
             if time.monotonic() - self._last_beat >= self._pause:
@@ -110,18 +120,37 @@ def call(activity: Activity[Any, Any], data: Any, context: AttemptContext, *, wh
     function raises.
     """
     args, kwargs = activity.signature.decode(data, what=what)
+    function = partial(_to_its_end, activity.function, context) if activity.is_async else None
     scope = contextvars.copy_context()
     scope.run(current_activity.set, context)
-    if activity.is_async:
-        return scope.run(asyncio.run, _watched(activity, args, kwargs, context))
-    return scope.run(activity.function, *args, **kwargs)
+    return scope.run(intercepted, context, function or activity.function, args, kwargs)
+
+
+def intercepted(
+    context: AttemptContext, function: Callable[..., Any], args: Any, kwargs: Any
+) -> Any:
+    """Call what is the activity, through the interceptors there are."""
+    chain = chains().execute_activity
+    if chain is None:
+        return function(*args, **kwargs)
+    info = context.info
+    input = ExecuteActivityInput(
+        activity_type=info.activity_type, args=tuple(args), kwargs=kwargs, headers=info.headers
+    )
+    return chain(input, lambda input: function(*input.args, **input.kwargs))
+
+
+def _to_its_end(
+    function: Callable[..., Any], context: AttemptContext, /, *args: Any, **kwargs: Any
+) -> Any:
+    return asyncio.run(_watched(function, args, kwargs, context))
 
 
 async def _watched(
-    activity: Activity[Any, Any], args: Any, kwargs: Any, context: AttemptContext
+    function: Callable[..., Any], args: Any, kwargs: Any, context: AttemptContext
 ) -> Any:
     """Run a coroutine activity, and cancel it when the attempt should stop."""
-    main = asyncio.ensure_future(activity.function(*args, **kwargs))
+    main = asyncio.ensure_future(function(*args, **kwargs))
     loop = asyncio.get_running_loop()
 
     def watch() -> None:

@@ -14,6 +14,7 @@ finds the attempt over and is ignored.
 
 from __future__ import annotations
 
+import contextvars
 import datetime as dt
 import functools
 import logging
@@ -32,6 +33,7 @@ from aion.core.signatures import decode_arguments
 from aion.operations.clock import clock
 from aion.store import activities
 from aion_engine.runtime import celery_activities
+from aion_engine.runtime.attempts import intercepted
 from aion_engine.runtime.execution import Running
 
 log = logging.getLogger("aion.activities")
@@ -78,7 +80,7 @@ def _settling(task: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         running = celery_activities.begin(*header)
         if running is None:
             raise Ignore("its attempt is not there to be begun")
-        return _run(running, functools.partial(original, *args, **kwargs))
+        return _run(running, original, args, kwargs)
 
     return run
 
@@ -88,7 +90,7 @@ def _attempt_of(request: Any) -> tuple[uuid.UUID, int] | None:
     return (uuid.UUID(found[0]), int(found[1])) if found else None
 
 
-def _run(running: Running, original: Callable[[], Any]) -> Any:
+def _run(running: Running, original: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """Run the task's code as the attempt; give or raise to Celery what it gave or raised."""
     outcome: list[Any] = []
     raised: list[BaseException] = []
@@ -96,7 +98,8 @@ def _run(running: Running, original: Callable[[], Any]) -> Any:
     def body() -> Any:
         token = current_activity.set(running.context)
         try:
-            outcome.append(original())
+            scope = contextvars.copy_context()  # what interceptors set must not outlive the attempt
+            outcome.append(scope.run(intercepted, running.context, original, args, kwargs))
         except Retry as retry:
             raised.append(retry)
             raise _as_failure(retry) from retry.exc

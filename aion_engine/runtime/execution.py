@@ -164,8 +164,11 @@ def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> 
 def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
     def settle() -> None:
         running.context.flush()
-        again = activity_outcome.fail(running.attempt, failure_from(error), worker=worker.name)
-        log.warning(
+        again = activity_outcome.fail(
+            running.attempt, failure_from(error), worker=worker.name, error=error
+        )
+        log.log(
+            logging.INFO if getattr(error, "benign", False) else logging.WARNING,
             "Activity %s failed at attempt %d (%s): %s: %s",
             running.context.info.activity_type,
             running.attempt.number,

@@ -142,6 +142,7 @@ def _continued(
         memo=event.memo,
         search_attributes=event.search_attributes,
         search_attribute_kinds=event.search_attribute_kinds,
+        headers=started.headers if event.headers is None else event.headers,
         attempt=1,
         start_delay=None,
         last_failure=None,

@@ -359,4 +359,5 @@ def _info(job: Job) -> ActivityInfo:
         started_at=clock.now(),
         start_to_close_timeout=options.start_to_close_timeout,
         retry=options.retry,
+        headers=dict(job.activity.headers),
     )

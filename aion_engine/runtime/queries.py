@@ -15,6 +15,7 @@ from aion.core.errors import (
     WorkflowInterrupted,
 )
 from aion.core.events import WorkflowStarted
+from aion.core.headers import NO_HEADERS, Headers
 from aion.core.history import Recorded
 from aion.store import histories
 from aion_engine.replay import guards
@@ -26,7 +27,9 @@ from aion_engine.replay.watchdog import Watchdog
 class ReplayQuerier:
     """The querier of the settings' default."""
 
-    def query(self, run_id: uuid.UUID, name: str, data: bytes) -> bytes:
+    def query(
+        self, run_id: uuid.UUID, name: str, data: bytes, headers: Headers = NO_HEADERS
+    ) -> bytes:
         """Give the encoded answer of the run's code, open or closed.
 
         Raises:
@@ -39,15 +42,17 @@ class ReplayQuerier:
         )  # not watched: an interrupted driver would be of no use
         try:
             with Watchdog(settings.YIELD_LIMIT).watch(f"query {name} of run {run_id}"):
-                return _answer(run_id, history, name, data)
+                return _answer(run_id, history, name, data, headers)
         except WorkflowInterrupted as error:
             raise QueryError(f"Query {name!r} took too long: {error}", query=name) from error
 
 
-def _answer(run_id: uuid.UUID, history: list[Recorded], name: str, data: bytes) -> bytes:
+def _answer(
+    run_id: uuid.UUID, history: list[Recorded], name: str, data: bytes, headers: Headers
+) -> bytes:
     instance = _instance(run_id, history, name)
     try:
-        return instance.query(name, data)
+        return instance.query(name, data, headers)
     finally:
         instance.close()
 

@@ -26,6 +26,7 @@ from typing import Final
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from aion.authoring.interception import chains
 from aion.conf import settings
 from aion.core.events import ActivityOutcome
 from aion.core.ports import Dispatcher
@@ -33,9 +34,10 @@ from aion.operations.bell import the_bell
 from aion.operations.clock import clock
 from aion.store import claims, owners, sessions
 from aion_engine.replay import guards
+from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.local_activities import LocalActivities
 from aion_engine.runtime.tick import publish_waiting
-from aion_engine.runtime.turns import Batch, Turns
+from aion_engine.runtime.turns import Turns
 
 log = logging.getLogger("aion.loop")
 
@@ -53,6 +55,7 @@ class TurnLoop:
 
     def __init__(self, worker_id: uuid.UUID) -> None:
         guards.install()
+        chains()  # a worker with interceptors that cannot be made must not begin
         self.worker_id = worker_id
         self.turns = Turns(worker_id)
         self._bell = the_bell()

@@ -18,13 +18,12 @@ The batch is bounded by time: runs that were claimed but not reached are left as
 
 from __future__ import annotations
 
-import dataclasses
 import datetime as dt
 import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition
@@ -53,7 +52,7 @@ from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import reopen, replay
 from aion_engine.replay.watchdog import Watchdog
-from aion_engine.runtime import effects, limits, lineage
+from aion_engine.runtime import announcing, effects, limits, lineage
 from aion_engine.runtime.arrivals import (
     arrivals_of,
     consume,
@@ -63,6 +62,7 @@ from aion_engine.runtime.arrivals import (
     without_repeats,
 )
 from aion_engine.runtime.aside import Aside
+from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
 from aion_engine.runtime.registered_attributes import RegisteredAttributes
@@ -70,26 +70,9 @@ from aion_engine.runtime.unseen import await_start, close_unseen, is_to_wait, un
 from aion_engine.runtime.work import Work
 
 log = logging.getLogger("aion.turns")
+log_held = logging.getLogger("aion.turns.held")
 
 Outcomes = Mapping[uuid.UUID, Sequence[ActivityOutcome]]
-
-
-@dataclasses.dataclass(slots=True)
-class Batch:
-    """What a batch did: to be handed over after the commit."""
-
-    turns: int = 0
-    events: int = 0
-    left: int = 0  # runs claimed but not reached in time
-    seen: set[uuid.UUID] = dataclasses.field(default_factory=set)  # runs whose outcomes are folded
-    handovers: list[Handover] = dataclasses.field(default_factory=list)
-    closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
-    answered: list[uuid.UUID] = dataclasses.field(
-        default_factory=list
-    )  # runs with updates to answer
-    posted: bool = False  # messages went to mailboxes, maybe to these very runs
-    timers: list[dt.datetime] = dataclasses.field(default_factory=list)
-    locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
 
 
 _BYTES_PER_EVENT = 200  # a guess that the cache's limit needs until the row says it
@@ -120,6 +103,8 @@ class Turns:
             raise
         for run_id in batch.closed:
             self.cache.drop(run_id)
+        for action in batch.committed:
+            _do(action)
         return batch
 
     def _take(self, batch: Batch, outcomes: Outcomes, touched: list[uuid.UUID]) -> None:
@@ -143,6 +128,7 @@ class Turns:
                 touched.append(work.run.id)
                 batch.seen.add(work.run.id)
                 self._turn(work, writes, batch, now)
+                batch.committed += work.to_tell
         finally:
             batch.left = len(works)
             for work in works:
@@ -230,6 +216,7 @@ class Turns:
             cancelled=instance.context.cancelled_with is not None,
             for_successor=[*unread(instance), *passed_on],
         )
+        announcing.turn_made(work, instance, gained, update, writes)
         consume(work.claimed, writes)
         _add_attributes(run.id, instance, writes)
         self._registry.note(instance)
@@ -343,7 +330,7 @@ class Turns:
             close_unseen(work, effects.closing(run, [], event, now), writes)
             return
         work.drop_instance()
-        log.error(
+        log_held.error(
             "Run %s (%s) is held: %s: %s",
             run.id,
             run.workflow_type,
@@ -352,7 +339,17 @@ class Turns:
             extra={"run_id": str(run.id), "workflow_id": run.workflow_id},
         )
         writes.messages_out.extend(mailbox.message(run.id, one) for one in work.outcomes)
-        writes.holds.append(hold_for(run, error, now))
+        hold = hold_for(run, error, now)
+        writes.holds.append(hold)
+        announcing.held(work, error, hold.count)
+
+
+def _do(action: Callable[[], object]) -> None:
+    """Do what was asked for; its errors are nobody else's."""
+    try:
+        action()
+    except Exception:
+        log.exception("What was to be done after the commit failed")
 
 
 def _unfolded_start(stored: list[Recorded]) -> Recorded | None:

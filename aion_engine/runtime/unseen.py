@@ -26,7 +26,7 @@ from aion.store.outgoing import ANSWERED, refusals
 from aion.store.rows import START_TIMER, Claimed
 from aion.store.turns import TurnWrites
 from aion_engine.replay.instance import Instance
-from aion_engine.runtime import effects, lineage
+from aion_engine.runtime import announcing, effects, lineage
 from aion_engine.runtime.arrivals import consume, deadline_of, drop_unfolded
 from aion_engine.runtime.work import Work
 
@@ -52,6 +52,7 @@ def close_unseen(work: Work, event: Recorded, writes: TurnWrites) -> None:
         cancelled=cancelled,
         for_successor=[*unread_signals, *_sent(one)],
     )
+    announcing.closed_unseen(work, update, event.event, writes)
     work.drop_instance()
     writes.updates_abandoned.append(one.run.id)
     if update.has_successor:
@@ -126,7 +127,8 @@ def await_start(work: Work, writes: TurnWrites, now: dt.datetime) -> None:
         return
     event = WorkflowCancelled(reason=cancels[0].reason, by_engine=True)
     closing = effects.closing(one.run, [], event, now)
-    effects.add_turn(one.run, [closing], owner_id=None, writes=writes)
+    update = effects.add_turn(one.run, [closing], owner_id=None, writes=writes)
+    announcing.closed_unseen(work, update, event, writes)
     writes.updates_abandoned.append(one.run.id)
     writes.messages_out.extend(
         mailbox.message(

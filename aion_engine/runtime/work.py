@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aion.core.events import ActivityOutcome
 from aion.store import histories
@@ -19,6 +19,9 @@ class Work:
     outcomes: Sequence[ActivityOutcome]  # of local activities
     instance: Instance | None = None
     rows: list[histories.EventRow] = dataclasses.field(default_factory=list)
+    to_tell: list[Callable[[], object]] = dataclasses.field(
+        default_factory=list
+    )  # once it is committed: what interceptors wait to do, and signals
 
     @property
     def run(self) -> RunRow:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aion import activity, client, workflow
+from aion import activity, client, interceptors, workflow
 from aion.conf import Settings
 from aion.core import errors
 from aion.core.errors import AionError
@@ -105,6 +105,7 @@ def test_the_checks_are_those_of_the_code() -> None:
         (workflow, "workflow-api.md"),
         (activity, "activity-api.md"),
         (client, "client-api.md"),
+        (interceptors, "interceptors.md"),
     ],
 )
 def test_every_public_name_is_there(module: ModuleType, page: str) -> None:

@@ -15,6 +15,7 @@ from aion import activity, checks, workflow
 from aion.authoring.registry import registry
 from aion.conf import Settings, find_problems
 from aion.conf import settings as aion_settings
+from aion.interceptors import Interceptor
 
 pytestmark = pytest.mark.django_db
 
@@ -99,6 +100,36 @@ def test_e002_names_a_port_that_cannot_be_imported(name: str, path: str) -> None
     with override_settings(AION={name: path}):
         with pytest.raises(ImproperlyConfigured, match=name):
             aion_settings.port(name)
+
+
+class NeedsArguments(Interceptor):
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+
+class Clocked(Interceptor):
+    def start_activity(self, input: Any, next: Any) -> Any:
+        dt.datetime.now(dt.UTC)
+        return next(input)
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "words"),
+    [
+        ("nowhere.at.all", "aion.E011", "ModuleNotFoundError"),
+        ("aion.conf.settings", "aion.E011", "is no interceptor"),
+        (f"{__name__}.NeedsArguments", "aion.E011", "TypeError"),
+        (f"{__name__}.Clocked", "aion.E007", "now() reads the wall clock"),
+    ],
+)
+def test_e011_and_e007_name_a_wrong_interceptor(path: str, code: str, words: str) -> None:
+    fine = "aion.interceptors.Interceptor"
+
+    [(found, message)] = messages({"INTERCEPTORS": [fine, path]})
+
+    assert found == code
+    assert path in message
+    assert words in message
 
 
 def test_e002_asks_for_the_url_of_redis() -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 from aion import activity
 from aion.core.ids import uuid7
+from aion.interceptors import ActivityInterceptor, using
 from aion.models import ActivityTask
 from aion.store import activities as rows
 from aion_engine.runtime import celery_activities, celery_tasks
@@ -70,6 +73,24 @@ def test_the_result_is_the_activitys() -> None:
     assert result.get() == 5
     assert mailbox_of(row.run_id) == ["ActivityStarted", "ActivityCompleted"]
     assert not ActivityTask.objects.exists()
+
+
+def test_interceptors_stand_around_the_task_and_leave_nothing_behind() -> None:
+    row = asked(sample.add)
+    mark: ContextVar[str] = ContextVar("mark", default="none")
+
+    class Doubling(ActivityInterceptor):
+        def execute_activity(self, input: Any, next: Any) -> Any:
+            mark.set(activity.info().activity_type)
+            return 2 * next(dataclasses.replace(input, args=(input.args[0], 4)))
+
+    with using(Doubling()):
+        result = deliver(sample.add, row, 2, 3)
+        project_itself = app.tasks["sample.add"].apply(args=[2, 3])
+
+    assert result.get() == 12
+    assert project_itself.get() == 5
+    assert mark.get() == "none"
 
 
 def test_a_failure_is_the_policys_to_retry_and_celerys_to_see() -> None:

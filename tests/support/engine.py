@@ -14,11 +14,11 @@ from aion.client import WorkflowHandle
 from aion.operations.clock import clock
 from aion.store import activities, workers
 from aion_engine.runtime import execution
+from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.identity import new_worker
 from aion_engine.runtime.tick import TickReport, tick
 from aion_engine.runtime.turn_loop import TurnLoop
-from aion_engine.runtime.turns import Batch
 from aion_engine.runtime.worker import Worker
 from tests.support.kit import Scripted
 from tests.support.waiting import eventually

@@ -109,6 +109,7 @@ class WorkflowContinuedAsNew(CommandEvent, frozen=True, kw_only=True):
     memo: Payload = EMPTY_OBJECT  # the successor's, as are the search attributes
     search_attributes: Payload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
+    headers: dict[str, str] | None = None  # None where the successor keeps those of this run
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `kind` is one of application, timeout, cancelled, terminated, activity, child_workflow,
     workflow and non_determinism. `next_retry_delay` is in seconds. `info` holds what the kind adds:
-    the ids of activity or workflow, the attempt, which timeout.
+    the ids of activity or workflow, the attempt, which timeout. A `benign` one is no problem to report.
     """
 
     type: str
@@ -24,6 +24,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_retry_delay: float | None = None
     kind: str = "application"
     info: dict[str, str | int] = {}
+    benign: bool = False
 
 
 _encode = msgspec.json.Encoder().encode

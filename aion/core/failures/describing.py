@@ -84,6 +84,7 @@ def _described(exc: BaseException, *, cause: Failure | None) -> Failure:
         next_retry_delay=_delay_of(exc),
         kind=kind,
         info=_info_of(exc, names),
+        benign=isinstance(exc, errors.ApplicationError) and bool(exc.benign),
     )
 
 

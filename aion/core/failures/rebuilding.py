@@ -45,6 +45,7 @@ def _application_error(failure: Failure) -> BaseException:
         type=failure.type,
         non_retryable=failure.non_retryable,
         next_retry_delay=None if seconds is None else _delay(seconds),
+        benign=failure.benign,
     )
 
 
