@@ -1,7 +1,8 @@
 """Who may do what: the permissions that the admin and the API ask for, one for each verb.
 
-A permission is Django's, `aion.<verb>_run` and so on, given to users and groups as any other. A project
-that must also look at the run (tenants, ownership) names a class of its own in `AION["ACCESS"]`.
+A permission is Django's, `aion.start_run`, `aion.pause_schedule` and so on, given to users and groups as
+any other. A project that must also look at the run (tenants, ownership) names a class of its own in
+`AION["ACCESS"]`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,15 @@ class Verb(enum.StrEnum):
     REOPEN = "reopen_run"
     RESET = "reset_run"
     OPERATE_ACTIVITY = "operate_activity"
+    VIEW_SCHEDULE = "view_schedule"
+    CREATE_SCHEDULE = "create_schedule"
+    UPDATE_SCHEDULE = "update_schedule"
+    DELETE_SCHEDULE = "delete_schedule"
+    PAUSE_SCHEDULE = "pause_schedule"
+    RESUME_SCHEDULE = "resume_schedule"
+    TRIGGER_SCHEDULE = "trigger_schedule"
+    BACKFILL_SCHEDULE = "backfill_schedule"
+    ADD_SEARCH_ATTRIBUTE = "add_searchattribute"
 
     @property
     def permission(self) -> str:
@@ -42,7 +52,10 @@ class Access(Protocol):
     """Decides what a user may do. Made once for each process, without arguments."""
 
     def may(self, user: Any, verb: Verb, run: RunDescription | None = None) -> bool:
-        """Tell whether the user may do it: to this run, or at all where none is given yet."""
+        """Tell whether the user may do it: to this run, or at all where none is given yet.
+
+        Verbs of schedules and search attributes come without a run.
+        """
 
     def scope(self, user: Any) -> str:
         """Give the list query that what the user may see must satisfy; "" for everything."""

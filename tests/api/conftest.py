@@ -11,7 +11,8 @@ __all__ = ["acting", "clock", "engine", "script"]
 
 
 def user_with(*verbs: Verb) -> Any:
-    user, _ = User.objects.get_or_create(username="-".join(verbs) or "nobody")
+    name = "nobody" if not verbs else f"{len(verbs)}-{min(verbs)}-{hash(frozenset(verbs))}"
+    user, _ = User.objects.get_or_create(username=name)
     codenames = [verb.value for verb in verbs]
     user.user_permissions.set(
         Permission.objects.filter(content_type__app_label="aion", codename__in=codenames)
