@@ -15,6 +15,7 @@ from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition, definition_of
 from aion.core.errors import DefinitionError, InvalidArgument, UnknownType
 from aion.core.signatures import CallSignature, encode_arguments
+from aion.operations.bell import the_bell
 from aion.operations.checking import check_text
 from aion.store.dialects import alias
 
@@ -33,8 +34,11 @@ def twin(function: Callable[P, T]) -> Callable[P, Any]:
 def waiting_twin(function: Callable[P, T]) -> Callable[P, Any]:
     """Make the async twin of a function that waits, on a thread of its own.
 
-    Nobody tidies up behind that thread, so its connection must not stay open.
+    Nobody tidies up behind that thread, so its connection must not stay open. Where waiting is what brings
+    runs on, it happens where everything else happens: on the thread where Django's connections live.
     """
+    if the_bell().drives:
+        return twin(function)
 
     def wait(*args: P.args, **kwargs: P.kwargs) -> T:
         try:

@@ -46,6 +46,8 @@ class Bell(Protocol):
 
     listens: bool
     """Whether rings really arrive here, so that waiters may sleep long."""
+    drives: bool
+    """Whether waiting is what brings runs on, in the waiting thread: in tests only."""
 
     def ring_loops(self) -> None:
         """Wake the turn loops: some run has a message."""

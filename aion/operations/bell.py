@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import math
 import uuid
 from collections.abc import Callable
 
 from django.db import transaction
 
 from aion.conf import settings
-from aion.core.ports import Bell
+from aion.core.ports import Bell, Waiter
 from aion.store.dialects import alias
 
 log = logging.getLogger("aion.bell")
@@ -19,6 +20,14 @@ def the_bell() -> Bell:
     """Give the bell of the settings."""
     bell: Bell = settings.port("BELL")
     return bell
+
+
+def wait(waiter: Waiter, pause: float, left: float | None) -> None:
+    """Wait for a ring while there is time left, at most for a pause where others bring the run on."""
+    if the_bell().drives:
+        waiter.wait(math.inf if left is None else left)
+    else:
+        waiter.wait(pause if left is None else min(pause, left))
 
 
 def after_commit(action: Callable[[], None]) -> None:

@@ -7,7 +7,6 @@ without one it looks more and more rarely.
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Final
 
@@ -15,7 +14,8 @@ from aion.core.errors import ResultTimeout, RunNotFound, WorkflowFailureError
 from aion.core.failures import decode_failure, exception_from
 from aion.core.ports import Waiter
 from aion.core.status import RunStatus
-from aion.operations.bell import the_bell
+from aion.operations.bell import the_bell, wait
+from aion.operations.clock import clock
 from aion.store import histories, runs
 
 _FIRST_LOOK: Final = 0.002  # seconds; a trivial run takes a few milliseconds
@@ -34,7 +34,7 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
         ResultTimeout: it did not end in time.
         RunNotFound: there is no such run.
     """
-    limit = None if timeout is None else time.monotonic() + timeout
+    limit = None if timeout is None else clock.monotonic() + timeout
     while True:
         status, outcome, failure = _wait_closed(run_id, limit)
         if follow and status in _FOLLOWED:
@@ -67,7 +67,7 @@ def _wait_closed(
                 raise RunNotFound(f"No run has run id {run_id}", run_id=run_id)
             if not found[0].is_open:
                 return found
-            left = None if limit is None else limit - time.monotonic()
+            left = None if limit is None else limit - clock.monotonic()
             if left is not None and left <= 0:
                 raise ResultTimeout(f"Run {run_id} has not ended yet; it goes on", run_id=run_id)
             if waiter is None:
@@ -75,7 +75,7 @@ def _wait_closed(
                 if the_bell().listens:
                     continue  # look once more: it may have closed before anybody listened
             pause = _LOST_RING if the_bell().listens else min(pause * 1.5, _LAST_LOOK)
-            waiter.wait(pause if left is None else min(pause, left))
+            wait(waiter, pause, left)
     finally:
         if waiter is not None:
             waiter.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from typing import Final
 
@@ -110,7 +109,7 @@ def wait_for_update(
         UpdateAbandoned: the run ended before the handler did.
         ResultTimeout: that did not happen in time; the update goes on.
     """
-    limit = None if timeout is None else time.monotonic() + timeout
+    limit = None if timeout is None else clock.monotonic() + timeout
     waiter = bell.the_bell().result_waiter(run_id)
     pause = _FIRST_LOOK
     try:
@@ -118,11 +117,11 @@ def wait_for_update(
             found = updates.find(run_id, update_id)
             if found is not None and found.state in _THERE[until]:
                 return _read(found, until)
-            left = None if limit is None else limit - time.monotonic()
+            left = None if limit is None else limit - clock.monotonic()
             if left is not None and left <= 0:
                 raise ResultTimeout(f"Update {update_id!r} is not {until} yet; it goes on")
             pause = _LOST_RING if bell.the_bell().listens else min(pause * 1.5, _LAST_LOOK)
-            waiter.wait(pause if left is None else min(pause, left))
+            bell.wait(waiter, pause, left)
     finally:
         waiter.close()
 

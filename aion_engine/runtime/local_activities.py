@@ -160,7 +160,7 @@ class LocalActivities:
         Gives the seconds until the next such moment. Looks at every job, so call it when idle.
         """
         self._expire()
-        now = time.monotonic()
+        now = clock.monotonic()
         due = []
         while self._retries and self._retries[0][0] <= now:
             due.append(heapq.heappop(self._retries)[2])
@@ -191,7 +191,7 @@ class LocalActivities:
         return job.started + limit.total_seconds() - now
 
     def _expire(self) -> None:
-        now = time.monotonic()
+        now = clock.monotonic()
         for job in self._all_jobs():
             left = self._time_left(job, now)
             if left is not None and left <= 0:
@@ -245,7 +245,7 @@ class LocalActivities:
         try:
             activity = registry.activity(job.activity.activity_type)
             job.context = AttemptContext(_info(job))
-            job.started = time.monotonic()
+            job.started = clock.monotonic()
             if activity.transactional:
                 self._run_transactional(activity, job)
                 return
@@ -259,8 +259,11 @@ class LocalActivities:
             return
         finally:
             if activity is not None:
-                tidy_connections()
+                self._tidy()
         self._put_outcome(job, outcome)
+
+    def _tidy(self) -> None:
+        tidy_connections()
 
     def _raised(self, job: Job, error: BaseException) -> None:
         reason = job.context.cancel_reason if job.context is not None else None
@@ -318,7 +321,7 @@ class LocalActivities:
         if delay is not None and self._fits(job, delay):
             job.attempt += 1
             job.started = 0.0
-            due = time.monotonic() + delay.total_seconds()
+            due = clock.monotonic() + delay.total_seconds()
             heapq.heappush(self._retries, (due, next(self._numbers), job))
             self._wake()
             return

@@ -42,6 +42,7 @@ class PollingBell:
     """Rings within the process; between processes there is only polling."""
 
     listens = False
+    drives = False
     waiter: type[LocalWaiter] = LocalWaiter
 
     def __init__(self) -> None:

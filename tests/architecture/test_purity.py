@@ -46,10 +46,20 @@ def modules_of(package: str) -> list[str]:
     ["aion.core", "aion.schedules", "aion.visibility", "aion.authoring", "aion_engine.replay"],
 )
 def test_a_pure_floor_imports_no_framework(package: str) -> None:
-    names = modules_of(package)
+    must_run_bare(modules_of(package), ALSO.get(package, set()))
 
+
+def test_the_pure_part_of_the_testing_kit_imports_no_framework() -> None:
+    parts = ("replayer", "activity_environment", "driving_bell")
+
+    must_run_bare(
+        ["aion_engine.testing", *(f"aion_engine.testing.{part}" for part in parts)], set()
+    )
+
+
+def must_run_bare(names: list[str], also: set[str]) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, ",".join(ALLOWED | ALSO.get(package, set())), *names],
+        [sys.executable, "-c", SCRIPT, ",".join(ALLOWED | also), *names],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -18,6 +18,7 @@ from aion.core import errors
 from aion.core.errors import AionError
 from aion.core.history import KINDS as RUN_KINDS
 from aion.core.schedule_history import SCHEDULE_KINDS
+from aion_engine import testing
 from tests.conftest import ROOT
 from tests.docs.pages import REFERENCE, headings, prose, rows, words
 
@@ -106,6 +107,7 @@ def test_the_checks_are_those_of_the_code() -> None:
         (activity, "activity-api.md"),
         (client, "client-api.md"),
         (interceptors, "interceptors.md"),
+        (testing, "testing-api.md"),
     ],
 )
 def test_every_public_name_is_there(module: ModuleType, page: str) -> None:

@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
+from aion_engine.testing.pytest_plugin import aion_env
 from examples.orders import bank
 from examples.orders.models import Product
 from tests.support.fixtures import clock, engine
 
-__all__ = ["clock", "engine"]
+__all__ = ["aion_env", "clock", "engine"]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from aion import RetryPolicy, client
 from aion.authoring.registry import registry
 from aion.client import WorkflowHandle
 from aion.core.errors import UpdateFailed, UpdateRefused
+from aion_engine.testing import WorkflowEnvironment
 from examples import programs
 from examples.programs.child import CountVotes, Election, fire_and_forget
 from examples.programs.cron_chain import DailyReport
@@ -28,25 +29,23 @@ from examples.programs.signal_and_query import Basket, tally
 from examples.programs.sleep_for_days import Subscription, birthday
 from examples.programs.sliding_window import ProcessRecords
 from examples.programs.update_with_validator import Account
-from tests.language.worlds import chain, check_everything, failure_of, found, kinds, rest
-from tests.support.clocks import StandingClock
-from tests.support.engine import Engine
+from tests.language.worlds import chain, check_everything, failure_of, found, kinds
+from tests.support.clocks import START
 
-pytestmark = pytest.mark.django_db
+HOUR = timedelta(hours=1)
 
 
-def played(engine: Engine, clock: StandingClock, workflow: Any, *args: Any) -> WorkflowHandle:
+def played(env: WorkflowEnvironment, workflow: Any, *args: Any) -> WorkflowHandle:
     """Start a program and let it go as far as it goes by itself within an hour."""
-    handle = client.start_workflow(workflow, *args)
-    rest(engine, clock, days=1 / 24)
+    handle = env.start_workflow(workflow, *args)
+    env.skip(HOUR)
     return handle
 
 
-def result(engine: Engine, clock: StandingClock, workflow: Any, *args: Any) -> Any:
-    handle = client.start_workflow(workflow, *args)
-    rest(engine, clock)
+def result(env: WorkflowEnvironment, workflow: Any, *args: Any) -> Any:
+    value = env.execute_workflow(workflow, *args)
     check_everything()
-    return handle.result(0)
+    return value
 
 
 def test_the_app_is_found_and_each_program_is_short() -> None:
@@ -63,9 +62,9 @@ def test_the_app_is_found_and_each_program_is_short() -> None:
     assert not any("examples" in clash for clash in registry.clashes)
 
 
-def test_hello(engine: Engine, clock: StandingClock) -> None:
-    assert result(engine, clock, Hello, "Ann") == "Hello, Ann!"
-    assert result(engine, clock, hello_twice, "Ann") == ["Hello, Ann!", "Good day, Ann!"]
+def test_hello(aion_env: WorkflowEnvironment) -> None:
+    assert result(aion_env, Hello, "Ann") == "Hello, Ann!"
+    assert result(aion_env, hello_twice, "Ann") == ["Hello, Ann!", "Good day, Ann!"]
 
 
 @pytest.mark.parametrize(
@@ -78,127 +77,121 @@ def test_hello(engine: Engine, clock: StandingClock) -> None:
     ],
 )
 def test_retries(
-    engine: Engine, clock: StandingClock, address: str, works_at: int, outcome: str, seconds: int
+    aion_env: WorkflowEnvironment, address: str, works_at: int, outcome: str, seconds: int
 ) -> None:
-    began = clock.at
+    began = aion_env.now
 
-    assert result(engine, clock, Delivery, address, works_at) == outcome
-    passed = (clock.at - began).total_seconds()
+    assert result(aion_env, Delivery, address, works_at) == outcome
+    passed = (aion_env.now - began).total_seconds()
     assert seconds * 0.85 <= passed <= seconds  # jitter shortens the pauses
 
 
-def test_parallel(engine: Engine, clock: StandingClock) -> None:
+def test_parallel(aion_env: WorkflowEnvironment) -> None:
     carriers = ["post", "express", "ups"]
 
-    assert result(engine, clock, CheapestCarrier, carriers, 10) == "ups"
-    assert result(engine, clock, FirstAnswer, carriers, 10) in (430, 730, 330)
-    assert result(engine, clock, ManyQuotes, [*range(25)], 4) == 25 * 400 + 3 * 300
+    assert result(aion_env, CheapestCarrier, carriers, 10) == "ups"
+    assert result(aion_env, FirstAnswer, carriers, 10) in (430, 730, 330)
+    assert result(aion_env, ManyQuotes, [*range(25)], 4) == 25 * 400 + 3 * 300
 
 
-def test_signal_and_query(engine: Engine, clock: StandingClock) -> None:
+def test_signal_and_query(aion_env: WorkflowEnvironment) -> None:
     basket = client.start_workflow(Basket, "ann", id="basket-ann")
     basket.signal(Basket.put, "tea", 2)
     basket.signal(Basket.put, "milk")
-    engine.turns()
+    aion_env.run_until_idle()
     basket.signal(Basket.remove, "milk")
-    engine.turns()
+    aion_env.run_until_idle()
     assert basket.query(Basket.content) == {"tea": 2}
     basket.signal(Basket.check_out)
-    engine.turns()
+    aion_env.run_until_idle()
 
     assert basket.result(0) == basket.query(Basket.content) == {"tea": 2}
 
 
-def test_a_mailbox(engine: Engine, clock: StandingClock) -> None:
+def test_a_mailbox(aion_env: WorkflowEnvironment) -> None:
     handle = client.start_workflow(tally, 3)
     for name in ("ann", "bob"):
         handle.signal("arrived", name)
-    rest(engine, clock)
 
-    assert handle.result(0) == ["ann", "bob"]
+    assert handle.result() == ["ann", "bob"]
 
 
-def test_update_with_validator(engine: Engine, clock: StandingClock) -> None:
+def test_update_with_validator(aion_env: WorkflowEnvironment) -> None:
     mine = client.start_workflow(Account, 100, id="account-1")
     yours = client.start_workflow(Account, 0, id="account-2")
 
-    def asked(update: Any, *args: Any, **options: Any) -> Any:
-        sent = mine.start_update(update, *args, wait_for="", **options)
-        engine.turns()
-        return sent.result(0)
-
-    assert asked(Account.withdraw, 30, id="w") == 70
-    assert asked(Account.withdraw, 30, id="w") == 70
+    assert mine.execute_update(Account.withdraw, 30, id="w") == 70
+    assert mine.execute_update(Account.withdraw, 30, id="w") == 70
     for bad in (300, 0, -1):
         with pytest.raises(UpdateRefused):
-            asked(Account.withdraw, bad)
-    assert asked(Account.transfer, "account-2", 50) == 20
+            mine.execute_update(Account.withdraw, bad)
+    assert mine.execute_update(Account.transfer, "account-2", 50) == 20
     with pytest.raises(UpdateFailed, match="no account 'nowhere'"):
-        asked(Account.transfer, "nowhere", 20)
+        mine.execute_update(Account.transfer, "nowhere", 20)
     with pytest.raises(UpdateRefused, match="only 20 left"):
-        asked(Account.transfer, "account-2", 21)
+        mine.execute_update(Account.transfer, "account-2", 21)
     for account in (mine, yours):
         account.signal(Account.close)
-    engine.turns()
+    aion_env.run_until_idle()
     assert (mine.result(0), yours.result(0)) == (20, 50)
 
 
-def test_human_approval(engine: Engine, clock: StandingClock) -> None:
-    assert result(engine, clock, ExpenseReport, 20, "boss") == "approved by rule"
-    assert result(engine, clock, ExpenseReport, 70, "boss").startswith("refused: nobody")
+def test_human_approval(aion_env: WorkflowEnvironment) -> None:
+    assert result(aion_env, ExpenseReport, 20, "boss") == "approved by rule"
+    assert result(aion_env, ExpenseReport, 70, "boss").startswith("refused: nobody")
 
     report = client.start_workflow(ExpenseReport, 70, "boss")
-    rest(engine, clock, days=4)
+    aion_env.skip(timedelta(days=4))
     assert report.query(ExpenseReport.status) == "waiting"
     assert kinds(report).count("ActivityCompleted") == 2  # the mail and the reminder
     first = report.start_update(ExpenseReport.decide, True, "ann", wait_for="")
     second = report.start_update(ExpenseReport.decide, False, "bob", wait_for="")
-    engine.turns()
+    aion_env.run_until_idle()
     assert first.result(0) == "approved"
     with pytest.raises(UpdateRefused):
         second.result(0)
     assert report.result(0) == "approved by ann"
 
 
-def test_sleep_for_days(engine: Engine, clock: StandingClock) -> None:
-    began = clock.at
-    assert len(result(engine, clock, Subscription, "ann", 12)) == 12
-    assert (clock.at - began).days == 360
+def test_sleep_for_days(aion_env: WorkflowEnvironment) -> None:
+    began = aion_env.now
+    assert len(result(aion_env, Subscription, "ann", 12)) == 12
+    assert (aion_env.now - began).days == 360
 
     customer = client.start_workflow(Subscription, "bob")
-    rest(engine, clock, days=65)
+    aion_env.skip(timedelta(days=65))
     customer.signal(Subscription.end)
-    engine.turns()
+    aion_env.run_until_idle()
     assert customer.result(0) == customer.query(Subscription.invoices)
     assert len(customer.result(0)) == 3
 
-    assert result(engine, clock, birthday, "Ann", 100).endswith("happy birthday, Ann!")
+    assert result(aion_env, birthday, "Ann", 100).endswith("happy birthday, Ann!")
 
 
-def test_polling(engine: Engine, clock: StandingClock) -> None:
-    assert result(engine, clock, WaitForJob, "report") == ["ready after 4 questions", "12:07"]
-    retried = played(engine, clock, Retried, "report")
+def test_polling(aion_env: WorkflowEnvironment) -> None:
+    ready_at = f"{aion_env.now + timedelta(minutes=7):%H:%M}"
+    assert result(aion_env, WaitForJob, "report") == ["ready after 4 questions", ready_at]
+    retried = played(aion_env, Retried, "report")
 
     assert retried.result(0) == "ready at attempt 4"
     assert kinds(retried).count("ActivityScheduled") == 1
 
 
-def test_child(engine: Engine, clock: StandingClock) -> None:
+def test_child(aion_env: WorkflowEnvironment) -> None:
     districts = {"north": ["ann", "bob", "ann"], "south": ["bob"], "west": []}
     handle = client.start_workflow(Election, districts, id="election")
-    rest(engine, clock)
 
-    assert handle.result(0) == {"ann": 2, "bob": 2}
+    assert handle.result() == {"ann": 2, "bob": 2}
     assert failure_of(client.get_workflow_handle("election/west"))
-    left = result(engine, clock, fire_and_forget, "east", ["ann"])
+    left = result(aion_env, fire_and_forget, "east", ["ann"])
     assert client.get_workflow_handle(left).result(0) == {"ann": 1}
     assert client.get_workflow_handle(left).describe().workflow_type == CountVotes.__name__
 
 
-def test_saga(engine: Engine, clock: StandingClock) -> None:
-    assert result(engine, clock, Trip, "ann", ["car", "hotel"]) == ["car for ann", "hotel for ann"]
+def test_saga(aion_env: WorkflowEnvironment) -> None:
+    assert result(aion_env, Trip, "ann", ["car", "hotel"]) == ["car for ann", "hotel for ann"]
 
-    trip = played(engine, clock, Trip, "ann", ["car", "hotel", "flight to the moon"])
+    trip = played(aion_env, Trip, "ann", ["car", "hotel", "flight to the moon"])
     assert "no such flight" in str(failure_of(trip).__cause__)
     assert trip.query(Trip.booked) == []
     from aion.core.events import ActivityScheduled
@@ -207,37 +200,34 @@ def test_saga(engine: Engine, clock: StandingClock) -> None:
     assert [b"hotel" in bytes(event.input) for event in undone] == [True, False]
 
 
-def test_plain_code(engine: Engine, clock: StandingClock) -> None:
-    assert result(engine, clock, onboard, "ann", ["bob", "cy"]) == [
+def test_plain_code(aion_env: WorkflowEnvironment) -> None:
+    assert result(aion_env, onboard, "ann", ["bob", "cy"]) == [
         "site of ann",
         "mailbox of ann",
         "bob",
         "cy",
     ]
-    (refused,) = result(engine, clock, onboard, "nobody", [])
+    (refused,) = result(aion_env, onboard, "nobody", [])
     assert refused.startswith("not onboarded: no customer to prepare a ")
 
 
-def test_sliding_window(engine: Engine, clock: StandingClock) -> None:
+def test_sliding_window(aion_env: WorkflowEnvironment) -> None:
     handle = client.start_workflow(ProcessRecords, 3, id="records")
     handle.signal(ProcessRecords.widen, 8)
-    rest(engine, clock)
-    check_everything()
 
-    assert handle.result(0) == 12
+    assert handle.result() == 12
+    check_everything()
     runs = chain("records")
     assert len(runs) == 4
     assert client.get_workflow_handle("records").query(ProcessRecords.progress) == [25, 12]
     assert runs[-1].describe().memo == {"processed": 25}
 
 
-def test_a_schedule_reports_on_working_days(engine: Engine, clock: StandingClock) -> None:
-    schedule = schedule_reports("lisboa")  # on a Sunday at noon
-
-    for _ in range(8 * 24):
-        clock.move(3_600)
-        engine.tick()
-        rest(engine, clock, days=0)
+@pytest.mark.django_db
+def test_a_schedule_reports_on_working_days() -> None:
+    with WorkflowEnvironment(start=START) as env:
+        schedule = schedule_reports("lisboa")  # on a Sunday at noon
+        env.skip(timedelta(days=8))
 
     runs = [client.get_workflow_handle(each.workflow_id) for each in schedule.describe().recent]
     assert [run.result(0) for run in reversed(runs)] == [
@@ -247,21 +237,23 @@ def test_a_schedule_reports_on_working_days(engine: Engine, clock: StandingClock
     check_everything()
 
 
-def test_a_cron_chain(engine: Engine, clock: StandingClock) -> None:
-    clock.at = dt.datetime(2026, 6, 2, 12, tzinfo=dt.UTC)  # a Tuesday
-    client.start_workflow(
-        DailyReport,
-        "sales",
-        id="daily",
-        cron="0 9 * * MON-FRI",
-        time_zone="Europe/Berlin",
-        retry=RetryPolicy(maximum_attempts=2, initial_interval=timedelta(minutes=5), jitter=0.0),
-    )
-    rest(engine, clock, days=0.8)
-    client.get_workflow_handle("daily").signal(DailyReport.correct, 1000)
-    rest(engine, clock, days=5.5)
-    client.get_workflow_handle("daily").cancel()
-    rest(engine, clock)
+@pytest.mark.django_db
+def test_a_cron_chain() -> None:
+    with WorkflowEnvironment(start=dt.datetime(2026, 6, 2, 12, tzinfo=dt.UTC)) as env:  # a Tuesday
+        retry = RetryPolicy(maximum_attempts=2, initial_interval=timedelta(minutes=5), jitter=0.0)
+        env.start_workflow(
+            DailyReport,
+            "sales",
+            id="daily",
+            cron="0 9 * * MON-FRI",
+            time_zone="Europe/Berlin",
+            retry=retry,
+        )
+        env.skip(timedelta(days=0.8))
+        client.get_workflow_handle("daily").signal(DailyReport.correct, 1000)
+        env.skip(timedelta(days=5.5))
+        client.get_workflow_handle("daily").cancel()
+        env.run_until_idle()
 
     runs = chain("daily")
     check_everything()
