@@ -1,0 +1,84 @@
+"""The forms of the admin's verbs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from aion.core.ids import uuid7
+
+
+class ReasonForm(forms.Form):
+    """Why."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        required=False,
+        max_length=2_000,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
+        help_text=_("Kept in the run's history."),
+    )
+
+
+class ResetForm(ReasonForm):
+    """Where to go on."""
+
+    to_seq = forms.IntegerField(
+        label=_("Last event to keep"),
+        min_value=1,
+        help_text=_("The number of an event that ends what one arrival caused."),
+    )
+    reapply_signals = forms.BooleanField(
+        label=_("Send the signals again that came behind it"), required=False, initial=True
+    )
+    field_order = ("to_seq", "reapply_signals", "reason")
+
+
+def new_request_id() -> str:
+    """Make the id that lets a form sent twice act once."""
+    return str(uuid7())
+
+
+class SignalForm(forms.Form):
+    """A signal with its arguments."""
+
+    signal = forms.CharField(
+        label=_("Signal"), max_length=255, widget=forms.TextInput(attrs={"list": "signals"})
+    )
+    args = forms.JSONField(
+        label=_("Arguments"),
+        initial=list,
+        required=False,
+        help_text=_("A JSON list."),
+        widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
+    )
+    kwargs = forms.JSONField(
+        label=_("Keyword arguments"),
+        initial=dict,
+        required=False,
+        help_text=_("A JSON object."),
+        widget=forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
+    )
+    request_id = forms.CharField(
+        initial=new_request_id, required=False, max_length=255, widget=forms.HiddenInput
+    )
+
+    def clean_args(self) -> list[Any]:
+        """Refuse what is no list."""
+        value = self.cleaned_data["args"]
+        if value in (None, ""):
+            return []
+        if not isinstance(value, list):
+            raise forms.ValidationError(_("Arguments must be a JSON list, as [1, 2]."))
+        return value
+
+    def clean_kwargs(self) -> dict[str, Any]:
+        """Refuse what is no object."""
+        value = self.cleaned_data["kwargs"]
+        if value in (None, ""):
+            return {}
+        if not isinstance(value, dict):
+            raise forms.ValidationError(_('Keyword arguments must be a JSON object, as {"a": 1}.'))
+        return value

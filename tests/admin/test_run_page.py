@@ -1,0 +1,296 @@
+"""The page of a run in the admin, and the acts that begin there."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.test import Client
+
+from aion import ApplicationError, client, workflow
+from aion.access import Verb
+from aion.client import WorkflowHandle
+from aion.core.history import from_lines
+from aion.core.pending import group_ends
+from tests.admin.conftest import browser_of
+from tests.language.worlds import status
+from tests.support import kit
+from tests.support.clocks import StandingClock
+from tests.support.engine import Engine
+from tests.support.rows import counts
+
+pytestmark = pytest.mark.django_db
+
+EVIL = "</pre><script>alert(1)</script>"
+
+
+@pytest.fixture
+def run(engine: Engine, clock: StandingClock, script: Any, acting: Any) -> WorkflowHandle:
+    """A run with an activity that fails, a timer, a child; it ends by the note that it gets."""
+
+    @acting
+    def flaky() -> None:
+        raise ApplicationError(EVIL, type="Flaky")
+
+    @script
+    async def child(me: kit.Scripted) -> None:
+        await workflow.sleep(999)
+
+    @script
+    async def main(me: kit.Scripted, text: str) -> Any:
+        kit.act.start("flaky")
+        await workflow.start_child_workflow(kit.Scripted, "child", id="the-child")
+        timer = workflow.Timer(600, summary="a reminder")
+        await workflow.wait_condition(lambda: me.notes)
+        timer.cancel()
+        if me.notes[0] == "fail":
+            raise ApplicationError(EVIL, type="Told") from ValueError("the cause")
+        return {"note": me.notes[0]}
+
+    handle = engine.start("main", EVIL, id="order-42", memo={"customer": EVIL})
+    engine.turns()
+    engine.perform(engine.begin())
+    engine.turns()
+    return handle
+
+
+def page_of(browser: Client, handle: WorkflowHandle, query: str = "") -> str:
+    answer = browser.get(f"/admin/aion/run/{handle.run_id}/change/{query}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def act(browser: Client, handle: WorkflowHandle, name: str, **data: Any) -> Any:
+    return browser.post(f"/admin/aion/run/{handle.run_id}/act/{name}/", data, follow=True)
+
+
+def buttons(page: str) -> list[str]:
+    return re.findall(r"/act/(\w+)/", page)
+
+
+def test_the_page_says_what_the_run_waits_for(browser: Client, run: WorkflowHandle) -> None:
+    page = page_of(browser, run)
+
+    for text in (
+        "order-42",
+        "kit.Scripted",
+        "Flaky",
+        "a reminder",
+        "the-child",
+        "test_run_page.py",
+    ):
+        assert text in page, text
+    assert buttons(page) == ["signal", "cancel", "terminate", "pause", "reset"]
+
+
+def test_what_users_write_is_escaped_everywhere(
+    browser: Client, run: WorkflowHandle, engine: Engine
+) -> None:
+    run.signal("note", "fail")
+    engine.turns()
+    page = page_of(browser, run)
+
+    assert page.count("&lt;script&gt;") >= 4
+    assert "<script>alert" not in page
+
+
+def test_a_failure_is_shown_with_its_causes(
+    browser: Client, run: WorkflowHandle, engine: Engine
+) -> None:
+    run.signal("note", "fail")
+    engine.turns()
+
+    page = page_of(browser, run)
+
+    assert "the cause" in page
+    assert "in main" in page
+    assert buttons(page) == ["reopen", "reset"]
+
+
+def test_a_result_is_shown(browser: Client, run: WorkflowHandle, engine: Engine) -> None:
+    run.signal("note", "fine")
+    engine.turns()
+
+    assert "&quot;note&quot;: &quot;fine&quot;" in page_of(browser, run)
+
+
+def test_the_timeline_is_drawn_without_script(browser: Client, run: WorkflowHandle) -> None:
+    page = page_of(browser, run)
+    drawing = page[page.index('<svg viewBox="0 0 1000') :].partition("</svg>")[0]
+
+    assert drawing.count("<rect") >= 3
+    assert "style=" not in drawing
+    own = page[page.index('class="aion-run"') :]
+    assert not re.search(r"\son\w+=", own.partition("<footer")[0])
+
+
+def test_a_long_history_comes_in_pages(
+    browser: Client, engine: Engine, script: Any, clock: StandingClock
+) -> None:
+    @script
+    async def listening(me: kit.Scripted) -> None:
+        await workflow.wait_condition(lambda: len(me.notes) > 1000)
+
+    handle = engine.start("listening")
+    for number in range(450):
+        handle.signal("note", number)
+    engine.turns()
+    seqs: list[int] = []
+    query = ""
+    while True:
+        page = page_of(browser, handle, query)
+        table = page[page.index('class="aion-history"') :]
+        seqs += [int(seq) for seq in re.findall(r"<tr>\s*<td>(\d+)</td>", table)]
+        later = re.findall(r'href="(\?from=\d+)#history">Later', page)
+        if not later:
+            break
+        query = later[0]
+
+    assert seqs == [recorded.seq for recorded in handle.fetch_history()]
+
+
+@pytest.mark.parametrize("query", ["?from=nonsense", "?from=-5", "?from=99999999", "?stack=1"])
+def test_odd_parameters_do_no_harm(browser: Client, run: WorkflowHandle, query: str) -> None:
+    assert "order-42" in page_of(browser, run, query)
+
+
+def test_the_history_is_a_file(browser: Client, run: WorkflowHandle) -> None:
+    answer = browser.get(f"/admin/aion/run/{run.run_id}/history.jsonl")
+
+    lines = b"".join(answer.streaming_content).splitlines()
+    assert from_lines(lines) == run.fetch_history()
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "attachment" in answer["Content-Disposition"]
+
+
+# --- acting ----------------------------------------------------------------------------------------
+
+
+def test_each_act_is_done_logged_and_kept_in_history(
+    browser: Client, run: WorkflowHandle, engine: Engine
+) -> None:
+    def done(name: str) -> str:
+        act(browser, run, name, reason=f"{name} it")
+        engine.turns()
+        return status("order-42")
+
+    assert done("pause") == "paused"
+    assert buttons(page_of(browser, run)) == ["signal", "cancel", "terminate", "resume", "reset"]
+    assert done("resume") == "running"
+    assert done("terminate") == "terminated"
+    assert done("reopen") == "running"
+    assert done("cancel") == "cancelled"
+    logged = list(LogEntry.objects.order_by("id").values_list("change_message", flat=True))
+    assert [text.partition(": ")[2] for text in logged] == [
+        "pause it",
+        "resume it",
+        "terminate it",
+        "reopen it",
+        "cancel it",
+    ]
+    reasons = {r.attributes.get("reason") for r in run.fetch_history()}
+    assert {"pause it", "resume it", "reopen it", "cancel it"} <= reasons
+
+
+def test_a_signal_is_sent_once_from_a_form_sent_twice(
+    browser: Client, run: WorkflowHandle, engine: Engine
+) -> None:
+    form = browser.get(f"/admin/aion/run/{run.run_id}/act/signal/").content.decode()
+    assert "note" in form
+    request_id = re.search(r'name="request_id" value="([^"]+)"', form)
+    assert request_id is not None
+    for _ in range(2):
+        act(browser, run, "signal", signal="note", args='["x"]', request_id=request_id[1])
+    engine.turns()
+
+    assert run.result(0) == {"note": "x"}
+    assert [r.kind for r in run.fetch_history()].count("SignalReceived") == 1
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"signal": "note", "args": "{"},
+        {"signal": "note", "args": '{"a": 1}'},
+        {"signal": "note", "kwargs": "[1]"},
+        {"signal": "x" * 300},
+    ],
+)
+def test_a_wrong_form_changes_nothing(
+    browser: Client, run: WorkflowHandle, data: dict[str, str]
+) -> None:
+    before = counts()
+
+    answer = act(browser, run, "signal", **data)
+
+    assert "errorlist" in answer.content.decode()
+    assert counts() == before
+
+
+def test_a_state_that_forbids_it_is_said(browser: Client, run: WorkflowHandle) -> None:
+    answer = act(browser, run, "resume", reason="x")
+
+    assert "wrong_state" in answer.content.decode()
+    assert not LogEntry.objects.exists()
+
+
+def test_a_reset_leads_to_the_new_run(browser: Client, run: WorkflowHandle, engine: Engine) -> None:
+    run.signal("note", "fail")
+    engine.turns()
+    wrong = act(browser, run, "reset", to_seq=2).content.decode()
+    assert "invalid_argument" in wrong
+
+    place = group_ends(run.fetch_history())[0]
+    answer = act(browser, run, "reset", to_seq=place, reason="again")
+
+    assert answer.redirect_chain
+    assert str(run.run_id) not in answer.redirect_chain[-1][0]
+
+
+@pytest.mark.parametrize("name", ["signal", "cancel", "terminate", "pause", "reset"])
+def test_each_verb_has_its_permission(run: WorkflowHandle, name: str) -> None:
+    verb = {verb.value.removesuffix("_run"): verb for verb in Verb}[name]
+    without = browser_of(*(set(Verb) - {verb}))
+    before = counts()
+
+    assert name not in buttons(page_of(without, run))
+    assert without.get(f"/admin/aion/run/{run.run_id}/act/{name}/").status_code == 403
+    assert act(without, run, name, reason="x", to_seq=1).status_code == 403
+    assert counts() == before
+    assert name in buttons(page_of(browser_of(Verb.VIEW, verb), run))
+
+
+def test_what_is_not_there_is_not_found(browser: Client, run: WorkflowHandle) -> None:
+    nobody = uuid.UUID(int=7)
+
+    assert browser.get(f"/admin/aion/run/{nobody}/change/").status_code == 404
+    assert browser.get("/admin/aion/run/nonsense/change/").status_code == 404
+    assert browser.get(f"/admin/aion/run/{nobody}/act/cancel/").status_code == 404
+    assert browser.get(f"/admin/aion/run/{run.run_id}/act/explode/").status_code == 404
+    assert browser.get(f"/admin/aion/run/{nobody}/history.jsonl").status_code == 404
+
+
+def test_a_get_changes_nothing(browser: Client, run: WorkflowHandle) -> None:
+    before = counts()
+    for name in ("signal", "cancel", "terminate", "pause", "reset"):
+        assert browser.get(f"/admin/aion/run/{run.run_id}/act/{name}/").status_code == 200
+    assert counts() == before
+
+
+def test_rows_are_not_edited(run: WorkflowHandle) -> None:
+    from django.contrib.auth.models import User
+
+    User.objects.create_superuser("root", password="x")
+    root = Client()
+    root.force_login(User.objects.get(username="root"))
+
+    assert root.get("/admin/aion/run/add/").status_code == 403
+    assert root.post(f"/admin/aion/run/{run.run_id}/delete/", {"post": "yes"}).status_code == 403
+    for name in ("activitytask", "timer", "worker"):
+        assert root.get(f"/admin/aion/{name}/").status_code == 200
+        assert root.get(f"/admin/aion/{name}/add/").status_code == 403
+    assert client.get_workflow_handle("order-42").describe().status == "running"
