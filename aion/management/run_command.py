@@ -6,7 +6,9 @@ type, 4 its state does not allow it (closed, not paused, id taken), 5 the time r
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,6 +19,7 @@ from aion.core import errors
 from aion.core.errors import AionError
 from aion.core.plain import plain
 
+USAGE: Final = 2
 NOT_FOUND: Final = 3
 WRONG_STATE: Final = 4
 TIMED_OUT: Final = 5
@@ -26,6 +29,8 @@ _CODES: Final[dict[type[AionError], int]] = {
     errors.UnknownType: NOT_FOUND,
     errors.UnknownQuery: NOT_FOUND,
     errors.ActivityNotFound: NOT_FOUND,
+    errors.ScheduleNotFound: NOT_FOUND,
+    errors.InvalidListQuery: USAGE,
     errors.RunClosed: WRONG_STATE,
     errors.WrongState: WRONG_STATE,
     errors.WorkflowAlreadyStarted: WRONG_STATE,
@@ -65,10 +70,14 @@ class RunCommand(AionCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the run."""
         super().add_arguments(parser)
-        parser.add_argument("workflow_id", help="the workflow id")
+        self.add_workflow_id(parser)
         parser.add_argument(
             "--run-id", default=None, metavar="UUID", help="this run, not the open or newest one"
         )
+
+    def add_workflow_id(self, parser: CommandParser) -> None:
+        """Add the workflow id."""
+        parser.add_argument("workflow_id", help="the workflow id")
 
     def act(self, **options: Any) -> None:
         """Do it to the run, and say what was done to which."""
@@ -111,6 +120,11 @@ def add_values(parser: CommandParser, what: str) -> None:
     )
 
 
+def seconds(text: str) -> dt.timedelta:
+    """Read an option that is a number of seconds."""
+    return dt.timedelta(seconds=float(text))
+
+
 def json_value(text: str) -> Any:
     """Read an argument; a word that is no JSON is most likely a string without its quotes."""
     try:
@@ -137,6 +151,26 @@ def refused(error: AionError | TypeError) -> CommandError:
     cause = error.__cause__
     because = f": {cause}" if isinstance(cause, AionError) and str(cause) not in str(error) else ""
     return CommandError(f"{code}: {error}{because}", returncode=number)
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Write rows under their headings, in columns as wide as they need."""
+    lines = [tuple(headings), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def moment(value: dt.datetime | None) -> str:
+    """Write a time for a table, in UTC and to the second; "-" where there is none."""
+    return "-" if value is None else value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def usage(message: str) -> CommandError:
+    """Make the error of a command that was called with options that do not go together."""
+    return CommandError(f"error: {message}", returncode=USAGE)
 
 
 def to_json(value: Any) -> str:

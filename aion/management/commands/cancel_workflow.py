@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aion.client import WorkflowHandle
-from aion.management.run_command import RunCommand, add_reason
+from aion import client
+from aion.client import BulkResult, WorkflowHandle
+from aion.management.many_runs_command import ManyRunsCommand
+from aion.management.run_command import add_reason
 
 
-class Command(RunCommand):
-    """`manage.py cancel_workflow order-42 --reason "..."`."""
+class Command(ManyRunsCommand):
+    """`manage.py cancel_workflow order-42 --reason "..."`, or `--query "..."` for many."""
 
     help = "Asks a run to cancel itself; it may clean up first."
     done = "asked to cancel"
@@ -24,3 +26,7 @@ class Command(RunCommand):
     def act_on(self, handle: WorkflowHandle, **options: Any) -> None:
         """Ask it."""
         handle.cancel(options["reason"])
+
+    def act_on_many(self, query: str, options: dict[str, Any], walk: dict[str, Any]) -> BulkResult:
+        """Ask them."""
+        return client.cancel_workflows(query, reason=options["reason"], **walk)

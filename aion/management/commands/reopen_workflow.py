@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aion.client import WorkflowHandle
-from aion.management.run_command import RunCommand, add_reason
+from aion import client
+from aion.client import BulkResult, WorkflowHandle
+from aion.management.many_runs_command import ManyRunsCommand
+from aion.management.run_command import add_reason
 
 
-class Command(RunCommand):
-    """`manage.py reopen_workflow order-42 --reason "..."`."""
+class Command(ManyRunsCommand):
+    """`manage.py reopen_workflow order-42 --reason "..."`, or `--query "..."` for many."""
 
     help = "Lets a failed, cancelled, timed out or terminated run go on from before its failure."
     done = "reopened"
@@ -24,3 +26,7 @@ class Command(RunCommand):
     def act_on(self, handle: WorkflowHandle, **options: Any) -> None:
         """Reopen it."""
         handle.reopen(options["reason"])
+
+    def act_on_many(self, query: str, options: dict[str, Any], walk: dict[str, Any]) -> BulkResult:
+        """Reopen them."""
+        return client.reopen_workflows(query, reason=options["reason"], **walk)

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aion.client import WorkflowHandle
-from aion.management.run_command import RunCommand, add_reason
+from aion import client
+from aion.client import BulkResult, WorkflowHandle
+from aion.management.many_runs_command import ManyRunsCommand
+from aion.management.run_command import add_reason
 
 
-class Command(RunCommand):
-    """`manage.py resume_workflow order-42 --reason "..."`."""
+class Command(ManyRunsCommand):
+    """`manage.py resume_workflow order-42 --reason "..."`, or `--query "..."` for many."""
 
     help = "Lets a paused run go on with what has waited for it."
     done = "resumed"
@@ -24,3 +26,7 @@ class Command(RunCommand):
     def act_on(self, handle: WorkflowHandle, **options: Any) -> None:
         """Resume it."""
         handle.resume(options["reason"])
+
+    def act_on_many(self, query: str, options: dict[str, Any], walk: dict[str, Any]) -> BulkResult:
+        """Resume them."""
+        return client.resume_workflows(query, reason=options["reason"], **walk)

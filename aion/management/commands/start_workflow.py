@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from aion import client
+from aion import RetryPolicy, client
 from aion.core.plain import plain
-from aion.management.run_command import AionCommand, add_values, json_object, to_json
+from aion.management.run_command import (
+    AionCommand,
+    add_values,
+    json_object,
+    seconds,
+    to_json,
+    usage,
+)
 
 
 class Command(AionCommand):
@@ -36,9 +42,18 @@ class Command(AionCommand):
             choices=[policy.value for policy in client.IdConflictPolicy],
         )
         for name in ("start-delay", "execution-timeout", "run-timeout"):
-            parser.add_argument(f"--{name}", type=_seconds, default=None, metavar="SECONDS")
+            parser.add_argument(f"--{name}", type=seconds, default=None, metavar="SECONDS")
         for name in ("memo", "search-attributes"):
             parser.add_argument(f"--{name}", type=json_object, default=None, metavar="JSON")
+        parser.add_argument(
+            "--retry-attempts",
+            type=int,
+            default=None,
+            metavar="N",
+            help="try a run that fails or times out again, N times in all; 0 is without end",
+        )
+        parser.add_argument("--cron", default="", help="run again and again at these times")
+        parser.add_argument("--time-zone", default="", help="of the cron expression (default: UTC)")
         parser.add_argument(
             "--wait",
             type=float,
@@ -61,9 +76,14 @@ class Command(AionCommand):
             "run_timeout",
             "memo",
             "search_attributes",
+            "cron",
+            "time_zone",
         )
         handle = client.start_workflow(
-            options["workflow"], *options["arguments"], **{name: options[name] for name in taken}
+            options["workflow"],
+            *options["arguments"],
+            retry=_retry(options["retry_attempts"]),
+            **{name: options[name] for name in taken},
         )
         data: dict[str, Any] = {
             "workflow_id": handle.workflow_id,
@@ -77,5 +97,8 @@ class Command(AionCommand):
         self.answer(text, data, as_json=options["json"])
 
 
-def _seconds(text: str) -> dt.timedelta:
-    return dt.timedelta(seconds=float(text))
+def _retry(attempts: int | None) -> RetryPolicy | None:
+    try:
+        return None if attempts is None else RetryPolicy(maximum_attempts=attempts)
+    except ValueError as error:
+        raise usage(f"--retry-attempts: {error}") from error
