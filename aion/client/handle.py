@@ -41,8 +41,9 @@ class WorkflowHandle(RunLifecycle):
     def result(self, timeout: float | None = None, *, type: Any = None) -> Any:
         """Give the workflow's result, waiting for it; `timeout` is in seconds.
 
-        It is decoded by the return annotation of the workflow, or by `type`. A run that continued as new
-        is followed. Do not wait inside a transaction: what you wait for may wait for its commit.
+        It is decoded by the return annotation of the workflow, or by `type`. A run that continued as new, was
+        tried again or was reset is followed to the last of its chain. Do not wait inside a transaction: what
+        you wait for may wait for its commit.
 
         Raises:
             WorkflowFailureError: the run did not complete; `cause` says why.

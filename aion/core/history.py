@@ -18,6 +18,8 @@ _ABSTRACT: Final = {
     events.CommandEvent,
     events.ActivityOutcome,
     events.ChildOutcome,
+    events.Ending,
+    events.EngineEnding,
 }
 
 

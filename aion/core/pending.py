@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import msgspec
 
@@ -12,6 +11,8 @@ from aion.core.events import (
     ActivityScheduled,
     ChildOutcome,
     ChildWorkflowStarted,
+    Ending,
+    Event,
     ExternalCancelRequested,
     ExternalRequestDelivered,
     ExternalRequestFailed,
@@ -20,9 +21,11 @@ from aion.core.events import (
     TimerCancelled,
     TimerFired,
     TimerStarted,
+    WorkflowFailed,
     WorkflowReopened,
 )
 from aion.core.history import Recorded
+from aion.core.status import TERMINAL_EVENTS
 
 
 class PendingWork(msgspec.Struct):
@@ -31,7 +34,7 @@ class PendingWork(msgspec.Struct):
     activities: dict[str, ActivityScheduled] = {}
     timers: dict[str, TimerStarted] = {}
     children: dict[str, ChildWorkflowStarted] = {}
-    requests: set[str] = set()
+    requests: dict[str, SignalSent | ExternalCancelRequested] = {}
 
 
 def pending_work(history: Iterable[Recorded]) -> PendingWork:
@@ -51,10 +54,10 @@ def pending_work(history: Iterable[Recorded]) -> PendingWork:
                 work.children[event.run_id] = event
             case ChildOutcome() as event:
                 work.children.pop(event.run_id, None)
-            case SignalSent() | ExternalCancelRequested() as event:
-                work.requests.add(event.request_id)
+            case SignalSent() | ExternalCancelRequested() as event if event.request_id:
+                work.requests[event.request_id] = event
             case ExternalRequestDelivered() | ExternalRequestFailed() as event:
-                work.requests.discard(event.request_id)
+                work.requests.pop(event.request_id, None)
     return work
 
 
@@ -79,14 +82,37 @@ def last_group(history: Sequence[Recorded]) -> int:
     return index
 
 
+def end_begins(history: Sequence[Recorded]) -> int:
+    """Give the index from which nothing is left to go on with; the length of a history that is open.
+
+    Where the code ended, that is the group of the arrival by which it ended: what stands behind that arrival
+    was folded when there was no code any more. Where the run was ended from outside, it is the end alone.
+    """
+    *_, last = history
+    if not isinstance(last.event, TERMINAL_EVENTS):
+        return len(history)
+    if last.event.role is Role.NOTE or _fits_no_more(last.event):
+        return len(history) - 1
+    decided_by = last.event.decided_by if isinstance(last.event, Ending) else 0
+    known = [index for index, each in enumerate(history) if each.seq == decided_by]
+    return last_group(history[: known[0] + 1] if known else history)
+
+
+def _fits_no_more(event: Event) -> bool:
+    """Tell whether an event fails a run whose code no longer fits; the code has nothing to do with it."""
+    return isinstance(event, WorkflowFailed) and event.failure.kind == "non_determinism"
+
+
 def group_ends(history: Sequence[Recorded]) -> list[int]:
     """List the seqs up to which a history may be cut: each is the end of a whole group.
 
-    Notes belong to the arrival that they stand before.
+    Notes belong to the arrival that they stand before. The first event is always among them: behind it the
+    code begins anew.
     """
-    ends: list[int] = []
-    for before, after in pairwise(history):
-        starts_group = after.event.role in (Role.ARRIVAL, Role.NOTE)
-        if starts_group and before.event.role is not Role.NOTE:
-            ends.append(before.seq)
+    ends = [history[0].seq]
+    whole = history[: end_begins(history)]
+    for index, recorded in enumerate(whole[1:], 1):
+        followed = index + 1 < len(whole) and whole[index + 1].event.role is Role.COMMAND
+        if recorded.event.role is not Role.NOTE and not followed:
+            ends.append(recorded.seq)
     return ends

@@ -78,6 +78,11 @@ class Run(models.Model):
                 condition=Q(closed_at__isnull=True),
                 name="aion_run_one_open",
             ),
+            models.UniqueConstraint(
+                fields=["continued_from_run_id"],
+                condition=Q(continued_from_run_id__isnull=False),
+                name="aion_run_one_successor",
+            ),
         )
         indexes = (
             # In the order of bytes, for prefixes too; and what lists are ordered by.

@@ -1,7 +1,8 @@
 """What a run waits for that goes on from a part of its history: asked for again, or answered.
 
 Activities are asked for again; one whose cancel was asked for counts as cancelled. Timers keep their times.
-Children that have ended meanwhile are answered for; those that are open report by themselves.
+Children that have ended meanwhile are answered for; those that are open report by themselves. So are messages
+to other runs whose answer was dropped.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from aion.core.history import Recorded
 from aion.core.pending import pending_work
 from aion.core.shown import shown_of
 from aion.core.status import RunStatus
+from aion.operations import unanswered
 from aion.store import lifecycle, mailbox, runs
 
 
@@ -37,12 +39,14 @@ def rearm(
     kept: Sequence[Recorded],
     *,
     besides: Iterable[Event] = (),
+    waiting: Sequence[tuple[str, str]] = (),
     task_queue: str,
     now: dt.datetime,
 ) -> None:
     """Write the rows and messages that a history leads to, and what is shown of it.
 
-    `besides` are arrivals that are on their way. For holders of the run's lock.
+    `besides` are arrivals that are on their way; `waiting` are messages (kind and body) that will be put into
+    its mailbox. For holders of the run's lock.
     """
     work = pending_work([*kept, *(Recorded(0, now, event) for event in besides)])
     answers: list[Event] = [
@@ -57,7 +61,8 @@ def rearm(
     lifecycle.arm(run_id, work, task_queue=task_queue, now=now)
     lifecycle.show(run_id, shown_of(kept))
     mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
-    mailbox.post([mailbox.message(run_id, answer) for answer in answers], now=now)
+    messages = [mailbox.message(run_id, answer) for answer in answers]
+    mailbox.post([*messages, *unanswered.answers(run_id, work.requests, waiting=waiting)], now=now)
 
 
 def _cancelled(history: Iterable[Recorded]) -> list[str]:
@@ -70,10 +75,7 @@ def _cancelled(history: Iterable[Recorded]) -> list[str]:
 
 def last_run(child: ChildWorkflowStarted) -> runs.RunSummary | None:
     """Find the last run of a child's chain; None when there is none any more."""
-    found = runs.get(uuid.UUID(child.run_id))
-    while found is not None and (successor := runs.successor(found.id)) is not None:
-        found = successor
-    return found
+    return runs.last_of_chain(uuid.UUID(child.run_id))
 
 
 def _outcome(child: ChildWorkflowStarted, last: runs.RunSummary | None) -> ChildOutcome:

@@ -25,13 +25,11 @@ from aion.core.events import (
     SignalReceived,
     TimerFired,
     UpdateAccepted,
-    WorkflowCancelled,
-    WorkflowFailed,
     WorkflowReopened,
 )
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
-from aion.core.pending import PendingWork, effective, last_group, pending_work
+from aion.core.pending import PendingWork, effective, end_begins, last_group, pending_work
 from aion.core.status import RunStatus
 from aion.operations import bell
 from aion.operations.checking import check_text
@@ -59,7 +57,8 @@ def reopen(
 
     Raises:
         RunNotFound: there is no such run.
-        WrongState: it is open, it completed, or its workflow id has another open run.
+        WrongState: it is open, it completed, other runs have followed it, or its workflow id has another open
+            run.
     """
     check_text("reason", reason, most=None)
     with atomic():
@@ -68,6 +67,7 @@ def reopen(
             raise RunNotFound(f"Run {run_id} was deleted", workflow_id=workflow_id, run_id=run_id)
         if run.status not in REOPENABLE:
             raise WrongState(f"Run {run.id} is {run.status} and cannot be reopened", run_id=run.id)
+        lifecycle.require_last_of_chain(run.id, "reopened")
         lifecycle.require_no_open_run(run.workflow_id)
         lifecycle.open_again(run.id)
         _undo(run, reason)
@@ -82,6 +82,7 @@ def _undo(run: RunRow, reason: str) -> None:
     kept, undone = history[:cut], history[cut:]
     mark = WorkflowReopened(reason=reason, keep_until=kept[-1].seq, seed=uuid7().hex)
     histories.append(run.id, [Recorded(run.head_seq + 1, now, mark)], expected_seq=run.head_seq)
+    mailbox.drop_outcomes_of_activities(run.id)
     again = _again(kept, undone)
     rearm(run.id, kept, besides=again, task_queue=run.task_queue, now=now)
     mailbox.post([mailbox.message(run.id, event) for event in again], now=now)
@@ -89,26 +90,21 @@ def _undo(run: RunRow, reason: str) -> None:
 
 def _cut(history: list[Recorded], status: RunStatus) -> int:
     """Say how many events are kept."""
-    if status in (RunStatus.TERMINATED, RunStatus.TIMED_OUT) or _came_without_the_code(history[-1]):
-        return len(history) - 1
-    last = last_group(history)
+    cut = end_begins(history)
     if status is RunStatus.CANCELLED:
         asked = [i for i, r in enumerate(history) if isinstance(r.event, CancelRequested)]
-        last = last_group(history[: asked[0] + 1]) if asked else last
-    return max(last, 1)  # the start is never undone: the code begins anew
-
-
-def _came_without_the_code(end: Recorded) -> bool:
-    return isinstance(end.event, (WorkflowFailed, WorkflowCancelled)) and end.event.by_engine
+        cut = last_group(history[: asked[0] + 1]) if asked else cut
+    return max(cut, 1)  # the start is never undone: the code begins anew
 
 
 def _again(kept: list[Recorded], undone: list[Recorded]) -> list[Event]:
     """Choose the undone arrivals that are facts, and mean something to what is kept."""
     work = pending_work(kept)
     arrivals = [r.event for r in undone if r.event.role is Role.ARRIVAL]
-    if len(arrivals) == 1 and isinstance(arrivals[0], ActivityCompleted) and arrivals[0].local:
-        return arrivals  # that the code waits for it, only its outcome says
-    return [event for event in arrivals if _comes_again(event, work)]
+    found = [event for event in arrivals if _comes_again(event, work)]
+    if arrivals and isinstance(arrivals[0], ActivityCompleted) and arrivals[0].local:
+        return [arrivals[0], *found]  # that the code waited for it, only its outcome says
+    return found
 
 
 def _comes_again(event: Event, work: PendingWork) -> bool:

@@ -12,7 +12,13 @@ import uuid
 import msgspec
 
 from aion.core.errors import InvalidArgument, RunNotFound
-from aion.core.events import Event, SignalReceived, WorkflowReopened
+from aion.core.events import (
+    Event,
+    ExternalRequestDelivered,
+    ExternalRequestFailed,
+    SignalReceived,
+    WorkflowReopened,
+)
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
 from aion.core.pending import effective, group_ends, pending_work
@@ -36,12 +42,13 @@ def reset(
 ) -> uuid.UUID:
     """Go on from event `to_seq` of a run's history as a new run of the same workflow id; give its id.
 
-    `to_seq` is the last event to keep and ends what one arrival caused; the error lists where that is.
+    `to_seq` is the last event to keep and ends what one arrival caused; the error lists where that is. To
+    keep the first event alone is to begin anew.
 
     Raises:
         RunNotFound: there is no such run.
         InvalidArgument: history cannot be cut there.
-        WrongState: the workflow id has another open run.
+        WrongState: other runs have followed it, or its workflow id has another open run.
     """
     check_text("reason", reason, most=None)
     with atomic():
@@ -50,15 +57,15 @@ def reset(
             raise RunNotFound(f"Run {run_id} was deleted", workflow_id=workflow_id, run_id=run_id)
         history = effective(histories.load_one(run.id))
         kept = _cut(history, to_seq)
+        lifecycle.require_last_of_chain(run.id, "reset")
         waiting: list[tuple[str, str]] = []
-        spared: list[uuid.UUID] = []
+        spared = _open_children(kept)
         if not run.closed:
             waiting = mailbox.waiting(run.id)
-            spared = _open_children(kept)
             terminate.close(run, reason=reason or "reset", spared=spared)
             run = claims.lock_run(run.id) or run
         lifecycle.require_no_open_run(run.workflow_id)
-        new_id = _copy(run, kept, reason)
+        new_id = _copy(run, kept, history[len(kept) :], waiting, reason)
         lifecycle.adopt(spared, new_id)
         if reapply_signals:
             _send_again(new_id, history[len(kept) :], waiting)
@@ -75,9 +82,9 @@ def _open_children(kept: list[Recorded]) -> list[uuid.UUID]:
 
 
 def _cut(history: list[Recorded], to_seq: int) -> list[Recorded]:
-    ends = [*group_ends(history)]
+    ends = group_ends(history)
     if to_seq not in ends:
-        places = ", ".join(map(str, ends[-20:])) or "none"
+        places = ", ".join(map(str, ends[-20:]))
         raise InvalidArgument(
             f"to_seq {to_seq} does not end what one arrival caused; it can be one of: {places}",
             field="to_seq",
@@ -85,9 +92,15 @@ def _cut(history: list[Recorded], to_seq: int) -> list[Recorded]:
     return [recorded for recorded in history if recorded.seq <= to_seq]
 
 
-def _copy(run: RunRow, kept: list[Recorded], reason: str) -> uuid.UUID:
+def _copy(
+    run: RunRow,
+    kept: list[Recorded],
+    dropped: list[Recorded],
+    waiting: list[tuple[str, str]],
+    reason: str,
+) -> uuid.UUID:
     """Write the new run: its events follow the chain's, so that all of it still reads as one history."""
-    new_id, now = uuid7(), clock.now()
+    new_id, now = uuid7(), max([clock.now(), *(each.recorded_at for each in dropped[-1:])])
     first = run.head_seq + 1
     renumbered = [
         Recorded(seq, recorded.recorded_at, _moved(recorded.event, seq))
@@ -98,8 +111,21 @@ def _copy(run: RunRow, kept: list[Recorded], reason: str) -> uuid.UUID:
     lifecycle.copy_as(run.id, new_id, head_seq=first - 1, first_seq=first, now=now)
     events = [*renumbered, Recorded(last + 1, now, mark)]
     histories.append(new_id, events, expected_seq=first - 1)
-    rearm(new_id, kept, task_queue=run.task_queue, now=now)
+    known = _known_answers(kept, dropped)
+    rearm(new_id, kept, besides=known, waiting=waiting, task_queue=run.task_queue, now=now)
+    mailbox.post([mailbox.message(new_id, answer) for answer in known], now=now)
     return new_id
+
+
+def _known_answers(kept: list[Recorded], dropped: list[Recorded]) -> list[Event]:
+    """Find the answers behind the cut to messages before it. A message is sent once."""
+    asked = pending_work(kept).requests
+    return [
+        recorded.event
+        for recorded in dropped
+        if isinstance(recorded.event, ExternalRequestDelivered | ExternalRequestFailed)
+        and recorded.event.request_id in asked
+    ]
 
 
 def _moved(event: Event, seq: int) -> Event:

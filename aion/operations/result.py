@@ -26,8 +26,8 @@ _LOST_RING: Final = 2.0
 def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = True) -> bytes:
     """Give the encoded result of a run, waiting at most `timeout` seconds for it.
 
-    With `follow`, a run that continued as new or is tried again is followed to the last of its chain. The
-    next run of a cron chain is not: each has a result of its own.
+    With `follow`, a run that continued as new, is tried again or was reset is followed to the last of its
+    chain. The next run of a cron chain is not: each has a result of its own.
 
     Raises:
         WorkflowFailureError: it did not complete; `cause` says why.
@@ -36,28 +36,24 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
     """
     limit = None if timeout is None else clock.monotonic() + timeout
     while True:
-        status, outcome, failure = _wait_closed(run_id, limit)
-        if follow and status in _FOLLOWED:
-            successor = runs.successor(run_id)
-            if successor is not None and not _waits_for_cron(successor.id):
-                run_id = successor.id
-                continue
+        status, outcome, failure, successor_id = _wait_closed(run_id, limit)
+        if follow and successor_id is not None and not _is_next_of_cron(successor_id, run_id):
+            run_id = successor_id
+            continue
         if status is RunStatus.COMPLETED:
             return (outcome or "null").encode()
         raise _failure(run_id, status, failure)
 
 
-_FOLLOWED: Final = (RunStatus.CONTINUED_AS_NEW, RunStatus.FAILED, RunStatus.TIMED_OUT)
-
-
-def _waits_for_cron(run_id: uuid.UUID) -> bool:
+def _is_next_of_cron(run_id: uuid.UUID, before: uuid.UUID) -> bool:
+    """Tell whether a run is for the cron time behind another's; a copy by a reset is for the same."""
     started = histories.first_event(run_id)
-    return started is not None and started.initiator == "cron"
+    if started is None or started.initiator != "cron":
+        return False
+    return started.continued_from_run_id == str(before)
 
 
-def _wait_closed(
-    run_id: uuid.UUID, limit: float | None
-) -> tuple[RunStatus, str | None, str | None]:
+def _wait_closed(run_id: uuid.UUID, limit: float | None) -> runs.RunState:
     waiter: Waiter | None = None
     pause = _FIRST_LOOK
     try:
@@ -65,7 +61,7 @@ def _wait_closed(
             found = runs.state(run_id)
             if found is None:
                 raise RunNotFound(f"No run has run id {run_id}", run_id=run_id)
-            if not found[0].is_open:
+            if not found.status.is_open:
                 return found
             left = None if limit is None else limit - clock.monotonic()
             if left is not None and left <= 0:

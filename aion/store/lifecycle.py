@@ -14,7 +14,7 @@ from aion.core.ids import uuid7
 from aion.core.pending import PendingWork
 from aion.core.shown import Shown
 from aion.core.status import RunStatus
-from aion.store import mailbox, shown
+from aion.store import mailbox, runs, shown
 from aion.store.activities import insert_orders
 from aion.store.dialects import connection, dialect
 from aion.store.rows import START_TIMER, TIMER_COLUMNS, ActivityOrder
@@ -132,6 +132,22 @@ def copy_as(
             f"SELECT %s, 'running', %s, %s, 0, %s{cast}, id, chain_position + 1, 0, {kept} "
             "FROM aion_run WHERE id = %s",
             [sql.uuid(target), head_seq, first_seq, sql.time(now), sql.uuid(source)],
+        )
+
+
+def require_last_of_chain(run_id: uuid.UUID, what: str) -> None:
+    """Make sure that no run has followed this one, which would then have two successors.
+
+    Raises:
+        WrongState: one has; the error names the last run of the chain.
+    """
+    last = runs.last_of_chain(run_id)
+    if last is not None and last.id != run_id:
+        raise WrongState(
+            f"Run {run_id} was followed by others and cannot be {what}; the last run of its chain is "
+            f"{last.id} ({last.status})",
+            run_id=run_id,
+            last_run_id=last.id,
         )
 
 

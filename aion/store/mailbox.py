@@ -56,6 +56,15 @@ def waiting(run_id: uuid.UUID) -> list[tuple[str, str]]:
     return found
 
 
+def drop_outcomes_of_activities(run_id: uuid.UUID) -> None:
+    """Take out what activities of a closed run have left: where it goes on, they are asked for again."""
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM aion_message WHERE run_id = %s AND kind LIKE 'Activity%%'",
+            [dialect().uuid(run_id)],
+        )
+
+
 def park_mail(run_ids: Collection[uuid.UUID], *, cursor: Any) -> None:
     """Take the messages of runs out of the queue until a timer brings the runs back."""
     if run_ids:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ from aion.core.events import (
 from aion.core.failures import failure_from
 from aion.core.history import decode_event
 from aion.store import mailbox
-from aion.store.dialects import dialect
+from aion.store.dialects import connection, dialect
 from aion.store.mailbox import Posted
 
 TERMINATE = "terminate"
@@ -102,6 +102,34 @@ def refusals(workflow_id: str, messages: Iterable[tuple[str, str]]) -> list[Post
                 sender = uuid.UUID(event.sender_run_id)
                 posted.append(refusal(sender, event.sender_request_id, workflow_id))
     return posted
+
+
+def on_the_way(receivers: Collection[str], senders: Collection[str]) -> list[tuple[str, str]]:
+    """Read the messages (kind and body) of some runs that wait for runs of these workflow ids."""
+    return _from(senders, "SELECT m.kind, m.body FROM aion_message m", "m.body", receivers)
+
+
+def taken(receivers: Collection[str], senders: Collection[str]) -> list[tuple[str, str]]:
+    """Read the messages (kind and body) of some runs that runs of these workflow ids have taken."""
+    return _from(
+        senders, "SELECT m.kind, m.attributes FROM aion_event m", "m.attributes", receivers
+    )
+
+
+def _from(
+    senders: Collection[str], select: str, body: str, receivers: Collection[str]
+) -> list[tuple[str, str]]:
+    sql = dialect()
+    likes = " OR ".join([f"{body} LIKE %s"] * len(senders))
+    kinds = ", ".join(f"'{kind}'" for kind in ANSWERED)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"{select} JOIN aion_run r ON r.id = m.run_id WHERE {sql.among('r.workflow_id', 'text')} "
+            f"AND m.kind IN ({kinds}) AND ({likes})",
+            [sql.many(receivers), *(f'%"sender_run_id":"{sender}"%' for sender in senders)],
+        )
+        found: list[tuple[str, str]] = cursor.fetchall()
+    return found
 
 
 def close_children(

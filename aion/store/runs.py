@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -204,11 +204,8 @@ def _insert_search_values(cursor: Any, news: list[NewRun]) -> None:
 
 def id_for_parent(run_id: uuid.UUID, chain_position: int) -> uuid.UUID:
     """Give the id under which a child's parent knows it: that of the first run of its chain."""
-    if not chain_position:
-        return run_id
-    first = first_event(run_id)
-    known = first.first_run_id if first is not None else ""
-    return uuid.UUID(known) if known else run_id
+    first = first_event(run_id) if chain_position else None
+    return uuid.UUID(first.first_run_id) if first is not None and first.first_run_id else run_id
 
 
 class RunSummary(msgspec.Struct):
@@ -261,9 +258,33 @@ def latest(workflow_id: str) -> RunSummary | None:
 
 
 def successor(run_id: uuid.UUID) -> RunSummary | None:
-    """Read the run that continues a run, the newest if there are several; None when there is none."""
-    where = "continued_from_run_id = %s ORDER BY started_at DESC, id DESC"
-    return _one(where, [dialect().uuid(run_id)])
+    """Read the run that continues a run; None when there is none."""
+    return _one("continued_from_run_id = %s", [dialect().uuid(run_id)])
+
+
+def last_of_chain(run_id: uuid.UUID) -> RunSummary | None:
+    """Read the run that a run's chain ends with, maybe itself; None when the run is gone."""
+    return _one(
+        "id = (WITH RECURSIVE link(id, place) AS (SELECT id, 0 FROM aion_run WHERE id = %s "
+        "UNION ALL SELECT r.id, place + 1 FROM link JOIN aion_run r "
+        "ON r.continued_from_run_id = link.id) SELECT id FROM link ORDER BY place DESC LIMIT 1)",
+        [dialect().uuid(run_id)],
+    )
+
+
+def copied_from(run_id: uuid.UUID) -> list[uuid.UUID]:
+    """List the runs whose history the beginning of this run's is copied from by resets, newest first.
+
+    A reset copies the first event, so that it names what the copied run continued.
+    """
+    first = first_event(run_id)
+    run, found = get(run_id), []
+    while run is not None and run.continued_from_run_id is not None and first is not None:
+        if str(run.continued_from_run_id) == first.continued_from_run_id:
+            break
+        found.append(run.continued_from_run_id)
+        run = get(run.continued_from_run_id)
+    return found
 
 
 def requested(
@@ -295,14 +316,29 @@ def _one(where: str, parameters: list[Any]) -> RunSummary | None:
     return RunSummary(**values)
 
 
-def state(run_id: uuid.UUID) -> tuple[RunStatus, str | None, str | None] | None:
-    """Read status, result and failure of a run: what a waiter looks at."""
+class RunState(NamedTuple):
+    """What a waiter looks at: result and failure are JSON; the successor is that of a closed run."""
+
+    status: RunStatus
+    result: str | None
+    failure: str | None
+    successor_id: uuid.UUID | None
+
+
+def state(run_id: uuid.UUID) -> RunState | None:
+    """Read where a run stands; None when there is none."""
+    sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT status, result, failure FROM aion_run WHERE id = %s", [dialect().uuid(run_id)]
+            "SELECT r.status, r.result, r.failure, CASE WHEN r.closed_at IS NOT NULL THEN "
+            "(SELECT s.id FROM aion_run s WHERE s.continued_from_run_id = r.id) END "
+            "FROM aion_run r WHERE r.id = %s",
+            [sql.uuid(run_id)],
         )
         row = cursor.fetchone()
-    return None if row is None else (RunStatus(row[0]), row[1], row[2])
+    if row is None:
+        return None
+    return RunState(RunStatus(row[0]), row[1], row[2], row[3] and sql.read_uuid(row[3]))
 
 
 def newest_other(workflow_id: str, run_id: uuid.UUID) -> RunSummary | None:

@@ -102,12 +102,16 @@ class InstanceContext:
         self.attributes.begin(started)
 
     def reopened(self, seed: str) -> None:
-        """Bring forth runs with other ids from now on: those of what was undone are in use.
+        """Use other ids for runs and requests from now on: those of what was undone are in use.
 
-        May be called before the run begins, too.
+        The deadline of the execution does not hold any more, for successors neither. May be called before the
+        run begins, too.
         """
         self._new_seed = seed
+        if seed:
+            self._parts.externals.reopened(seed)
         if self._lineage and seed:
+            self.started = msgspec.structs.replace(self.started, execution_deadline_at=None)
             self._lineage = as_id(seed) or self.run_id
             self.randomness.reseed_runs(seed)
 

@@ -1,14 +1,23 @@
-"""How a run ends when its chain does not: tried again, continued as new, or until the next cron time."""
+"""How the code of a run ends: when, by which arrival, and as what; and whether its chain goes on."""
 
 from __future__ import annotations
 
 import datetime as dt
+from typing import Final
 
 import msgspec
 
 from aion.authoring.context import ContinueAsNew
+from aion.authoring.workflow_definition import WorkflowDefinition
+from aion.core.commands import Command
+from aion.core.errors import NonDeterminismError, WorkflowCodeError
 from aion.core.events import (
+    CancelRequested,
+    CommandEvent,
+    Ending,
     Event,
+    SignalReceived,
+    UpdateAccepted,
     WorkflowCompleted,
     WorkflowContinuedAsNew,
     WorkflowFailed,
@@ -17,6 +26,48 @@ from aion.core.events import (
 from aion.core.failures import Failure
 from aion.core.retry import next_delay
 from aion_engine.replay.context import InstanceContext
+
+FOLDED_AFTER_CLOSE: Final = (SignalReceived, UpdateAccepted, CancelRequested)
+"""Arrivals that a run still takes when its code has ended but the close is not written."""
+
+PASSED_ON: Final = (SignalReceived, CancelRequested)
+"""Arrivals that a run leaves to its successor when its code has ended by going on there."""
+
+
+class CodeEnding:
+    """The command by which the code ends. It waits until all that was accepted before is folded."""
+
+    __slots__ = ("_decided_by", "command")
+
+    def __init__(self) -> None:
+        self.command: Command | None = None
+        self._decided_by = 0
+
+    @property
+    def decided(self) -> bool:
+        """Whether the code has ended."""
+        return self.command is not None
+
+    def decide(self, event: CommandEvent, *, by: int) -> None:
+        """End the code because of the arrival of seq `by`. Only the first end counts."""
+        if self.command is None:
+            self.command = Command(event)
+            self._decided_by = by
+
+    def outlive(self) -> None:
+        """Note which arrival ended the code, for another is folded before the end is written."""
+        if self.command is not None and isinstance(self.command.event, Ending):
+            event = msgspec.structs.replace(self.command.event, decided_by=self._decided_by)
+            self.command = Command(event)
+
+
+def holds(definition: WorkflowDefinition, error: BaseException) -> bool:
+    """Tell whether an exception that leaves the code holds the run, instead of failing it."""
+    if isinstance(error, BaseExceptionGroup):
+        return any(holds(definition, leaf) for leaf in error.exceptions)
+    mistakes = (WorkflowCodeError, NonDeterminismError)
+    listed = isinstance(error, definition.hold_on)
+    return listed or isinstance(error, mistakes) or not isinstance(error, Exception)
 
 
 def failed(context: InstanceContext, failure: Failure) -> WorkflowFailed:

@@ -31,6 +31,7 @@ class Externals:
         self._loop = loop
         self._log = log
         self._count = 0
+        self._lineage = ""
         self._pending: dict[str, PendingResult] = {}
 
     def signal(self, call: SignalCall, site: Site | None) -> asyncio.Future[None]:
@@ -66,7 +67,11 @@ class Externals:
 
     def _next_id(self) -> str:
         self._count += 1
-        return str(self._count)
+        return f"{self._lineage}{self._count}"
+
+    def reopened(self, seed: str) -> None:
+        """Use other request ids from now on: those of what was undone may still be answered."""
+        self._lineage = f"{seed}."
 
     def _send(
         self, event: SignalSent | ExternalCancelRequested, site: Site | None

@@ -57,6 +57,7 @@ from aion.core.events import (
     UpdateAccepted,
     WorkflowCancelled,
     WorkflowCompleted,
+    WorkflowReopened,
     WorkflowStarted,
 )
 from aion.core.failures import Failure, failure_from
@@ -66,7 +67,7 @@ from aion_engine.replay.activities import Activities, LocalActivity
 from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
 from aion_engine.replay.context import InstanceContext, Parts
-from aion_engine.replay.endings import continued, failed, goes_on
+from aion_engine.replay.endings import CodeEnding, continued, failed, goes_on, holds
 from aion_engine.replay.eviction import end_tasks
 from aion_engine.replay.externals import Externals
 from aion_engine.replay.inbound import run_method
@@ -78,13 +79,6 @@ from aion_engine.replay.task_errors import TaskErrors
 from aion_engine.replay.timers import EPOCH, Timers
 from aion_engine.replay.updates import UpdateRequest, Updates
 
-FOLDED_AFTER_CLOSE: Final = (SignalReceived, UpdateAccepted, CancelRequested)
-"""Arrivals that a run still takes when its code has ended but the close is not written."""
-
-
-PASSED_ON: Final = (SignalReceived, CancelRequested)
-"""Arrivals that a run leaves to its successor when its code has ended by going on there."""
-
 
 class Instance:
     """One run's code in memory. `head_seq` is the seq of the last event it knows."""
@@ -93,7 +87,8 @@ class Instance:
         self.definition = definition
         self.run_id = run_id
         self.head_seq = 0
-        self.terminal: Command | None = None
+        self._ending = CodeEnding()
+        self._reopened_at = 0.0
         self.error: BaseException | None = None  # which failed the run, in this process
         self.target: Any = None
         self.chains = chains()
@@ -124,13 +119,13 @@ class Instance:
         """Tell whether an event that wants to be folded still means something to the code."""
         match event:
             case ActivityOutcome() | ActivityStarted() | ActivitySettledByHand():
-                return self.terminal is None and self.activities.expects(event.activity_id)
+                return not self._ending.decided and self.activities.expects(event.activity_id)
             case TimerFired():
-                return self.terminal is None and self._timers.expects(event.timer_id)
+                return not self._ending.decided and self._timers.expects(event.timer_id)
             case ChildOutcome():
-                return self.terminal is None and self._children.expects(event.run_id)
+                return not self._ending.decided and self._children.expects(event.run_id)
             case ExternalRequestDelivered() | ExternalRequestFailed():
-                return self.terminal is None and self._externals.expects(event.request_id)
+                return not self._ending.decided and self._externals.expects(event.request_id)
             case CancelRequested():
                 # Only the first counts; another run's is recorded, because it waits for the answer.
                 return self.context.cancelled_with is None or bool(event.sender_run_id)
@@ -161,7 +156,9 @@ class Instance:
             context.lookahead.show(arrival.seq, recorded, open_ended=open_ended)
         self.head_seq = arrival.seq
         context.extent.reach(arrival.seq)
-        self._loop.now = ((at or arrival.recorded_at) - EPOCH) / _SECOND
+        self._ending.outlive()
+        now = ((at or arrival.recorded_at) - EPOCH) / _SECOND
+        self._loop.now = max(now, self._reopened_at)
         self._fold(arrival)
         try:
             self._loop.drain()
@@ -170,6 +167,12 @@ class Instance:
         if self._problem is not None:
             raise self._problem
         return self._log.take()
+
+    def reopened(self, mark: Recorded) -> None:
+        """Go on with other ids, and not before the time of the mark: a start may be folded long after it."""
+        assert isinstance(mark.event, WorkflowReopened)  # noqa: S101
+        self._reopened_at = (mark.recorded_at - EPOCH) / _SECOND
+        self.context.reopened(mark.event.seed)
 
     def _fold(self, arrival: Recorded) -> None:
         event = arrival.event
@@ -283,21 +286,14 @@ class Instance:
         if isinstance(error, ContinueAsNew):
             self._end(continued(self.context, error))
             return
-        if self._holds_on(error):
+        if holds(self.definition, error):
             self._stop(error)
         else:
             self.error = self.error or error
             self._end(failed(self.context, failure_from(error)))
 
-    def _holds_on(self, error: BaseException) -> bool:
-        if isinstance(error, BaseExceptionGroup):
-            return any(self._holds_on(leaf) for leaf in error.exceptions)
-        listed = isinstance(error, self.definition.hold_on)
-        return listed or isinstance(error, _MISTAKES) or not isinstance(error, Exception)
-
     def _end(self, event: CommandEvent) -> None:
-        if self.terminal is None:
-            self.terminal = Command(event)
+        self._ending.decide(event, by=self.head_seq)
 
     def _stop(self, error: BaseException) -> None:
         if self._problem is None:
@@ -321,6 +317,11 @@ class Instance:
             self._stop(error)
 
     # --- the rest of its life ---
+
+    @property
+    def terminal(self) -> Command | None:
+        """The command by which the code has ended; None while it runs."""
+        return self._ending.command
 
     @property
     def goes_on(self) -> bool:
@@ -373,7 +374,7 @@ class Instance:
         Raises:
             WorkflowCodeError: the validator acted instead of reading.
         """
-        if self.terminal is not None:
+        if self._ending.decided:
             return failure_from(RunClosed("The workflow has ended", run_id=self.run_id))
         self.context.replaying = False  # only an accepted update is history, and replayed
         return self._base.copy().run(self.updates.refuse, request)

@@ -25,7 +25,8 @@ from aion.core.history import Recorded
 from aion.core.pending import effective
 from aion.core.status import TERMINAL_EVENTS
 from aion_engine.replay.advance import begin_time
-from aion_engine.replay.instance import FOLDED_AFTER_CLOSE, Instance
+from aion_engine.replay.endings import FOLDED_AFTER_CLOSE
+from aion_engine.replay.instance import Instance
 from aion_engine.replay.naming import describe
 
 Group = tuple[Recorded, list[Recorded]]
@@ -78,14 +79,14 @@ def replay(
     left: list[Command] = []
     unseen = _ended_unseen(history)
     last_folded = max(r.seq for r in history if r.event.role is not Role.NOTE)
-    behind = (r.recorded_at for r in history[1:] if r.event.role is not Role.NOTE)
-    begins_at: dt.datetime | None = begin_time(history[0], next(behind, None))
+    behind = next((r for r in history[1:] if r.event.role is not Role.NOTE), None)
+    begins_at: dt.datetime | None = begin_time(history[0], behind.recorded_at if behind else None)
+    # A run that was opened again before anything had come of its start begins only then.
+    begins_before = behind.seq if behind is not None else history[-1].seq + 1
     try:
         marks = deque(r for r in history if isinstance(r.event, WorkflowReopened))
         for arrival, recorded in groups(history):
-            # A start may be folded only after the run was opened again: the mark stands before its commands.
-            folded_at = recorded[0].seq if recorded else arrival.seq
-            while marks and marks[0].seq < folded_at:
+            while marks and marks[0].seq < (begins_before if begins_at else arrival.seq):
                 reopen(instance, marks.popleft())
             open_at = last_folded if partial or unseen else 0
             left = _replay_group(instance, arrival, recorded, open_at=open_at, at=begins_at)
@@ -116,7 +117,7 @@ def _ended_unseen(history: Sequence[Recorded]) -> bool:
 def reopen(instance: Instance, mark: Recorded) -> None:
     """Let an instance know that its run was opened again here, if that is what an event says."""
     if isinstance(mark.event, WorkflowReopened):
-        instance.context.reopened(mark.event.seed)
+        instance.reopened(mark)
 
 
 def _replay_group(

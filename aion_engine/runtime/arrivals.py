@@ -32,20 +32,33 @@ def termination(one: Claimed) -> str | None:
 def refuse_late(one: Claimed, writes: TurnWrites) -> None:
     """Drop what reached a run after its close, and tell other runs that their message was not taken.
 
-    A run that goes on in a successor (as new, tried again, reset) hands such messages to it.
+    A run that goes on in a successor (as new, tried again, reset) hands such messages to it. A copy that a
+    reset has made waits for what the run has waited for, so it gets the answers of other runs, too.
     """
-    if any(m.kind in _FORWARDED for m in one.messages):
+    successor = None
+    if any(m.kind in _FORWARDED or m.kind in _ANSWERS for m in one.messages):
         successor = runs.successor(one.run.id)
-        if successor is not None:
-            writes.messages_out.extend(
-                (successor.id, m.kind, m.body) for m in one.messages if m.kind in _FORWARDED
-            )
-            consume(one, writes)
-            return
-    drop_unfolded(one, writes)
+    if successor is None:
+        drop_unfolded(one, writes)
+        return
+    copied = any(m.kind in _ANSWERS for m in one.messages) and bool(runs.copied_from(successor.id))
+    kinds = (*_FORWARDED, *_ANSWERS) if copied else _FORWARDED
+    writes.messages_out.extend(
+        (successor.id, m.kind, m.body) for m in one.messages if m.kind in kinds
+    )
+    consume(one, writes)
 
 
 _FORWARDED = (*ANSWERED, TERMINATE)
+_ANSWERS = (
+    "ChildWorkflowCancelled",
+    "ChildWorkflowCompleted",
+    "ChildWorkflowFailed",
+    "ChildWorkflowTerminated",
+    "ChildWorkflowTimedOut",
+    "ExternalRequestDelivered",
+    "ExternalRequestFailed",
+)
 
 
 def drop_unfolded(one: Claimed, writes: TurnWrites) -> None:

@@ -226,7 +226,12 @@ def _next_in_chain(
 ) -> NewRun:
     run_id = uuid.UUID(successor_run_id)
     first = msgspec.structs.replace(
-        first, seed=run_id.hex, continued_from_run_id=str(run.id), request_id=""
+        first,
+        seed=run_id.hex,
+        continued_from_run_id=str(run.id),
+        request_id="",
+        # Not always the parent that the run began with: it may have been reset.
+        parent_run_id=str(run.parent_run_id) if run.parent_run_id else None,
     )
     return NewRun(
         run_id,

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 
 from aion import RetryPolicy, workflow
 from aion.client import WorkflowHandle
+from aion.core.pending import effective, group_ends
 from aion.models import Run
+from aion.operations.reopen import REOPENABLE
 from aion.store import claims
 from tests.language.worlds import rest
 from tests.support import kit
@@ -230,6 +232,7 @@ def live(engine: Engine, clock: StandingClock, program: Any, world: list[int]) -
 
     _start(program)
     for number in world:
+        clock.move(0.001)  # nothing begins twice at one moment
         possible = _possible(engine, clock)
         possible[number % len(possible)](number)
         if number % 3:
@@ -272,4 +275,23 @@ def _possible(engine: Engine, clock: StandingClock) -> list[Callable[[int], Any]
         ]
         if run.workflow_id != "m":
             found.append(lambda _, to=handle: to.terminate("by chance"))
+    for run in _newest_runs():
+        handle = WorkflowHandle(run.workflow_id, run.id)
+        found += [lambda number, to=handle: to.reset(_place(to, number))] * 2
+        if run.status in REOPENABLE:
+            found.append(lambda _, to=handle: to.reopen())
     return found
+
+
+def _newest_runs() -> list[Run]:
+    """The newest run of each workflow id."""
+    newest = {
+        run.workflow_id: run for run in Run.objects.order_by("started_at", "chain_position", "id")
+    }
+    return [newest[name] for name in sorted(newest)]
+
+
+def _place(handle: WorkflowHandle, number: int) -> int:
+    """One of the seqs that the history of a run may be cut at, its first event among them."""
+    places = group_ends(effective(handle.fetch_history()))
+    return places[number // 7 % len(places)]

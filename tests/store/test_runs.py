@@ -171,7 +171,7 @@ def test_a_run_is_found_by_its_id() -> None:
     assert (found.id, found.workflow_id, found.workflow_type) == (run_id, "order-1", "kit.greet")
     assert (found.status, found.started_at, found.closed_at) == (RunStatus.RUNNING, START, None)
     assert runs.get(uuid7()) is None
-    assert runs.state(run_id) == (RunStatus.RUNNING, None, None)
+    assert runs.state(run_id) == (RunStatus.RUNNING, None, None, None)
     assert runs.state(uuid7()) is None
 
 

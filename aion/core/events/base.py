@@ -59,6 +59,15 @@ class CommandEvent(Event, frozen=True, kw_only=True, gc=False):
 
 
 class Ending(CommandEvent, frozen=True, kw_only=True, gc=False):
+    """The base of how code ends. It is written last: behind what was accepted before.
+
+    `decided_by` is the seq of the arrival by which the code ended, where others have been folded since.
+    """
+
+    decided_by: int = 0
+
+
+class EngineEnding(Ending, frozen=True, kw_only=True, gc=False):
     """An end that the code chose, or with `by_engine` one that came without it: a note then."""
 
     by_engine: bool = False

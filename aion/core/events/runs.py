@@ -13,6 +13,7 @@ from aion.core.events.base import (
     Arrival,
     CommandEvent,
     Ending,
+    EngineEnding,
     Event,
     OptionalPayload,
     Payload,
@@ -72,14 +73,14 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     history_suggest_bytes: int = 0
 
 
-class WorkflowCompleted(CommandEvent, frozen=True, kw_only=True):
+class WorkflowCompleted(Ending, frozen=True, kw_only=True):
     """The workflow returned. In a cron chain, a successor waits for the next time."""
 
     result: Payload = NULL
     successor_run_id: str = ""
 
 
-class WorkflowFailed(Ending, frozen=True, kw_only=True):
+class WorkflowFailed(EngineEnding, frozen=True, kw_only=True):
     """An exception left the workflow code. A successor may try again, or wait for the next cron time.
 
     With `by_engine` the code did not end: its history grew beyond a limit.
@@ -89,7 +90,7 @@ class WorkflowFailed(Ending, frozen=True, kw_only=True):
     successor_run_id: str = ""
 
 
-class WorkflowCancelled(Ending, frozen=True, kw_only=True):
+class WorkflowCancelled(EngineEnding, frozen=True, kw_only=True):
     """The workflow ended by letting a requested cancel through.
 
     With `by_engine` its code had not begun: it waited for its next attempt or cron time.
