@@ -3,6 +3,6 @@
 Every act goes through the operations, asks for the permission of its verb, and is written to the admin's log.
 """
 
-from aion.admin import lists, runs
+from aion.admin import lists, runs, schedules
 
-__all__ = ["lists", "runs"]
+__all__ = ["lists", "runs", "schedules"]

@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from aion.core.ids import uuid7
+from aion.schedules.config import OverlapPolicy
 
 
 class ReasonForm(forms.Form):
@@ -82,3 +83,38 @@ class SignalForm(forms.Form):
         if not isinstance(value, dict):
             raise forms.ValidationError(_('Keyword arguments must be a JSON object, as {"a": 1}.'))
         return value
+
+
+class NoteForm(forms.Form):
+    """Why."""
+
+    note = forms.CharField(
+        label=_("Note"),
+        required=False,
+        max_length=2_000,
+        widget=forms.TextInput(attrs={"class": "vTextField", "autofocus": True}),
+        help_text=_("Kept in the schedule's history."),
+    )
+
+
+class TriggerForm(forms.Form):
+    """What to do when a run of the schedule is open."""
+
+    overlap = forms.ChoiceField(
+        label=_("If a run is open"),
+        required=False,
+        choices=[("", _("as the schedule says")), *((p.value, p.value) for p in OverlapPolicy)],
+    )
+    request_id = forms.CharField(
+        initial=new_request_id, required=False, max_length=255, widget=forms.HiddenInput
+    )
+
+
+class BackfillForm(TriggerForm):
+    """Which times."""
+
+    start_at = forms.DateTimeField(
+        label=_("From"), help_text=_("In the time zone of the admin, as 2026-01-31 09:00.")
+    )
+    end_at = forms.DateTimeField(label=_("Until"))
+    field_order = ("start_at", "end_at", "overlap")
