@@ -49,11 +49,7 @@ class ManyRunsCommand(RunCommand):
         raise NotImplementedError
 
     def _show(self, result: BulkResult) -> None:
-        """Write how far the walk is, over the line before; files and pipes get none."""
-        if self.stderr.isatty():
-            end = "\n" if result.cursor is None else ""
-            self.stderr.write(f"\r{_counts(self.done, result)} ", ending=end)
-            self.stderr.flush()
+        self.progress(_counts(self.done, result))
 
     def _report(self, result: BulkResult, options: dict[str, Any]) -> None:
         lines = [_counts(self.done, result)]

@@ -56,8 +56,24 @@ class AionCommand(BaseCommand):
         """Do what the command is for."""
         raise NotImplementedError
 
+    _is_on_progress_line = False
+
+    def progress(self, text: str) -> None:
+        """Write how far the command is, over the last line of its kind; files and pipes get none."""
+        if self.stderr.isatty():
+            self.stderr.write(f"\r{text} ", ending="")
+            self.stderr.flush()
+            self._is_on_progress_line = True
+
+    def end_progress(self) -> None:
+        """Begin a new line if the progress stands on this one."""
+        if self._is_on_progress_line:
+            self.stderr.write("")
+            self._is_on_progress_line = False
+
     def answer(self, text: str, data: dict[str, Any], *, as_json: bool) -> None:
         """Write the answer, as text or as one JSON object."""
+        self.end_progress()
         self.stdout.write(to_json(data) if as_json else text)
 
 

@@ -1,19 +1,21 @@
-"""Replays the open runs of a database with the code that is here: may this be deployed?"""
+"""Replays the runs of a database with the code that is here: may this be deployed?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from django.db.models import QuerySet
-
-from aion.models import Run
+from aion import client
+from aion.client import WorkflowSummary
+from aion.core.status import OPEN
 from aion.store import histories
-from aion.store.dialects import alias
+from aion.store.histories import EventRow
 from aion_engine.replay import guards
 from aion_engine.testing.replayer import ReplayResult, replay_history
 
-_BATCH: Final = 50
+_MOST_RUNS: Final = 50
+_MOST_EVENTS: Final = 10_000
+"""So many are read by one statement, and are in memory at once; a longer history is alone."""
 
 
 def replay_open_runs(
@@ -24,25 +26,42 @@ def replay_open_runs(
     Gives a result for each, `ok` or not: look at `diff`. Runs change meanwhile; what is replayed is what each
     history was when it was read.
     """
+    listed = client.list_workflows(workflow_type=workflow_type, status=OPEN, limit=limit)
+    yield from replay_runs(listed)
+
+
+def replay_runs(runs: Iterable[WorkflowSummary]) -> Iterator[ReplayResult]:
+    """Replay the runs of a list, open or closed, as `replay_open_runs` does."""
     guards.install()
-    runs: QuerySet[Run] = Run.objects.using(alias()).filter(closed_at=None).order_by("-id")
-    if workflow_type is not None:
-        runs = runs.filter(workflow_type=workflow_type)
-    wanted = list(runs.values_list("id", "workflow_id", "workflow_type")[:limit])
-    for begin in range(0, len(wanted), _BATCH):
-        batch = wanted[begin : begin + _BATCH]
-        rows = histories.load_rows(run_id for run_id, _, _ in batch)
-        for run_id, workflow_id, kind in batch:
-            if run_id not in rows:
-                continue  # it was deleted meanwhile
-            try:
-                history = histories.decode_rows(rows[run_id])
-                yield replay_history(history, run_id=str(run_id), check=False)
-            except Exception as error:  # noqa: BLE001  # a history that cannot be read is an answer too
-                yield ReplayResult(
-                    workflow_id=workflow_id,
-                    run_id=str(run_id),
-                    workflow_type=kind,
-                    event_count=len(rows[run_id]),
-                    error=error,
-                )
+    for batch in _batches(runs):
+        rows = histories.load_rows(run.run_id for run in batch)
+        for run in batch:
+            if run.run_id in rows:  # or it was deleted meanwhile
+                yield _replayed(run, rows.pop(run.run_id))
+
+
+def _batches(runs: Iterable[WorkflowSummary]) -> Iterator[list[WorkflowSummary]]:
+    batch: list[WorkflowSummary] = []
+    events = 0
+    for run in runs:
+        if batch and (len(batch) == _MOST_RUNS or events + run.history_length > _MOST_EVENTS):
+            yield batch
+            batch, events = [], 0
+        batch.append(run)
+        events += run.history_length
+    if batch:
+        yield batch
+
+
+def _replayed(run: WorkflowSummary, rows: list[EventRow]) -> ReplayResult:
+    try:
+        history = histories.decode_rows(rows)
+        return replay_history(history, run_id=str(run.run_id), check=False)
+    except Exception as error:  # noqa: BLE001  # a history that cannot be read is an answer too
+        return ReplayResult(
+            workflow_id=run.workflow_id,
+            run_id=str(run.run_id),
+            workflow_type=run.workflow_type,
+            event_count=len(rows),
+            error=error,
+        )

@@ -1,0 +1,82 @@
+"""Deleting old runs from the command line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.management.base import CommandError
+
+from aion import client
+from aion.models import Run
+from tests.conftest import ROOT
+from tests.support import kit
+from tests.support.clocks import StandingClock
+from tests.support.engine import Engine
+
+pytestmark = pytest.mark.django_db
+
+Manage = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def old(engine: Engine, clock: StandingClock) -> None:
+    """Two runs that ended three days ago, one of them badly, and one that ended now."""
+    client.start_workflow(kit.greet, "ada", id="old")
+    client.start_workflow(kit.Waiting, id="ended").terminate()
+    engine.go()
+    clock.move(3 * 24 * 3600)
+    client.start_workflow(kit.greet, "bob", id="young")
+    engine.go()
+
+
+def ids() -> set[str]:
+    return set(Run.objects.values_list("workflow_id", flat=True))
+
+
+def test_old_runs_are_counted_and_deleted(manage: Manage, manage_json: Manage) -> None:
+    text = manage("prune_workflows", "--older-than", "2d", "--dry-run")
+    assert text.startswith("2 runs closed before ")
+    assert "would be deleted" in text
+    assert ids() == {"old", "ended", "young"}
+
+    answer = manage_json("prune_workflows", "--older-than", "2d", "--status", "terminated")
+    assert (answer["runs"], answer["kept"], ids()) == (1, 0, {"old", "young"})
+    answer = manage_json("prune_workflows", "--older-than", "2d", "--type", "kit.greet")
+    assert (answer["runs"], answer["dry_run"], ids()) == (1, False, {"young"})
+    assert manage_json("prune_workflows", "--older-than", "2d", "--batch", "1")["runs"] == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("--older-than", "90"),
+        ("--older-than", "soon"),
+        ("--older-than", "1d", "--batch", "0"),
+        ("--older-than", "1d", "--status", "running"),
+    ],
+)
+def test_a_wrong_call_deletes_nothing(manage: Manage, arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError):
+        manage("prune_workflows", *arguments)
+    assert ids() == {"old", "ended", "young"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_age_without_its_unit_is_wrong_usage(process_environment: dict[str, str]) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "prune_workflows", "--older-than", "90"],
+        cwd=ROOT,
+        env=process_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert ended.returncode == 2
+    assert "must be a duration such as" in ended.stderr
