@@ -48,8 +48,8 @@ def prune(
     """Delete the runs that closed longer ago than `older_than`, with everything that belongs to them.
 
     Kept are runs of which the parent, or the run they continue, is still there; that have an open child or
-    unread mail; or whose schedule has not heard of their end. A second call goes on where one was stopped.
-    Call it outside of transactions: each batch has one of its own.
+    unread mail; that a foreign key of another application names; or whose schedule has not heard of their
+    end. A second call goes on where one was stopped. Call it outside of transactions: each batch has its own.
 
     Raises:
         InvalidArgument: an argument cannot be used; nothing is deleted.

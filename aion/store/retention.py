@@ -8,7 +8,8 @@ A run is *closed and old enough*, and still *needed* as long as one of these is 
   what came of it. So trees go from the root and chains from their first run on;
 * an open child, which reports to it;
 * mail that waits for it: its senders may wait for an answer;
-* a schedule's firing that has not heard of its end yet.
+* a schedule's firing that has not heard of its end yet;
+* a row of another application that the database keeps linked to it.
 
 A batch locks its runs and skips those that somebody else holds, so it waits for nobody. Who waits for the
 batch (a reopening, a signal) finds no run afterwards. Under the locks nothing of a batch comes to be needed.
@@ -20,8 +21,10 @@ import datetime as dt
 import uuid
 from collections.abc import Collection, Sequence
 from functools import cache
+from typing import Any
 
 import msgspec
+from django.db import models
 
 from aion.core.status import RunStatus
 from aion.models import Run
@@ -47,14 +50,29 @@ class OldRuns(msgspec.Struct, frozen=True):
 
 @cache
 def tables() -> tuple[str, ...]:
-    """Give the tables whose rows belong to a run and go with it: all that have a link to runs."""
-    fields = Run._meta.get_fields(include_hidden=True)
-    found = {
-        field.related_model._meta.db_table
-        for field in fields
-        if field.auto_created and not field.concrete and isinstance(field.related_model, type)
-    }
-    return tuple(sorted(found))
+    """Give the tables whose rows belong to a run and go with it: all of ours that have a link to runs."""
+    return tuple(sorted({link.model._meta.db_table for link in _links() if _is_ours(link)}))
+
+
+@cache
+def foreign_links() -> tuple[tuple[str, str], ...]:
+    """Give the tables and columns of other applications that the database keeps linked to runs."""
+    others = (link for link in _links() if _is_kept_by_database(link) and not _is_ours(link))
+    return tuple(sorted({(link.model._meta.db_table, str(link.column)) for link in others}))
+
+
+def _links() -> list[models.ForeignKey[Any, Any]]:
+    relations = Run._meta.get_fields(include_hidden=True)
+    fields = (relation.field for relation in relations if isinstance(relation, models.ManyToOneRel))
+    return [field for field in fields if isinstance(field, models.ForeignKey)]
+
+
+def _is_kept_by_database(link: models.ForeignKey[Any, Any]) -> bool:
+    return bool(link.db_constraint)  # type: ignore[attr-defined]  # the stubs leave it out
+
+
+def _is_ours(link: models.ForeignKey[Any, Any]) -> bool:
+    return link.model._meta.app_label == Run._meta.app_label
 
 
 def lock_old(
@@ -113,11 +131,16 @@ def _needed_by_others(run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     parents = "SELECT parent_run_id FROM aion_run WHERE {among} AND closed_at IS NULL"
     mailed = "SELECT run_id FROM aion_message WHERE {among}"
     fired = "SELECT current_run_id FROM aion_firing WHERE {among} AND state = 'running'"
-    return (
+    needed = (
         _ids(parents, "parent_run_id", run_ids)
         | _ids(mailed, "run_id", run_ids)
         | _ids(fired, "current_run_id", run_ids)
     )
+    for table, column in foreign_links():
+        quoted = connection().ops.quote_name(column)
+        named = f"SELECT {quoted} FROM {connection().ops.quote_name(table)} WHERE {{among}}"
+        needed |= _ids(named, quoted, run_ids)
+    return needed
 
 
 def _ids(statement: str, column: str, run_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:

@@ -298,6 +298,45 @@ def test_a_schedule_hears_of_the_end_first(engine: Engine, clock: StandingClock)
     assert schedule.describe().recent[0].run_id == firing.run_id
 
 
+def test_rows_of_other_applications_keep_their_runs(engine: Engine, clock: StandingClock) -> None:
+    class Order(models.Model):
+        run = models.ForeignKey(Run, models.PROTECT)
+        later = models.ForeignKey(Run, models.DO_NOTHING, db_constraint=False, related_name="+")
+
+        class Meta:
+            app_label = "contenttypes"  # any that is not ours
+            db_table = "shop_order"
+
+    retention.tables.cache_clear()
+    retention.foreign_links.cache_clear()
+    try:
+        assert retention.foreign_links() == (("shop_order", "run_id"),)
+        assert "shop_order" not in retention.tables()
+        named, free = (engine.start("brief", id=name) for name in ("named", "free"))
+        engine.go()
+        clock.move(2 * DAY.total_seconds())
+        with connection().cursor() as cursor:
+            cursor.execute(f"CREATE TEMPORARY TABLE shop_order (run_id {_uuid_type()})")
+            key = Run._meta.pk.get_db_prep_value(named.run_id, connection())
+            cursor.execute("INSERT INTO shop_order VALUES (%s)", [key])
+
+        assert summary(prune(DAY)) == (1, 1)
+        assert ids() == {"named"}
+        assert free.run_id is not None
+        with connection().cursor() as cursor:
+            cursor.execute("DROP TABLE shop_order")
+    finally:
+        del apps.all_models["contenttypes"]["order"]
+        apps.clear_cache()
+        retention.tables.cache_clear()
+        retention.foreign_links.cache_clear()
+    assert retention.foreign_links() == ()
+
+
+def _uuid_type() -> str:
+    return "uuid" if connection().vendor == "postgresql" else "char(32)"
+
+
 def test_mail_for_nobody_is_swept_up(engine: Engine, clock: StandingClock) -> None:
     engine.start("waits", id="open").signal("note", 1)
     mailbox.post([(uuid7(), mailbox.WAKE, "{}")] * 3, now=clock.at)
