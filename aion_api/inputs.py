@@ -6,12 +6,17 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from aion.client import IdConflictPolicy, IdReusePolicy
+from aion.client import AttributeKind, IdConflictPolicy, IdReusePolicy
+from aion.core.retry import RetryPolicy
+from aion.core.status import RunStatus
 
 LONGEST_WAIT: Final = 30.0
 """Seconds that a request may wait for a result: below what proxies allow."""
 
 MOST_EVENTS: Final = 1_000
+LARGEST_PAGE: Final = 200
+LARGEST_BATCH: Final = 1_000
+LONGEST_TEXT: Final = 10_000
 
 
 class Strict(serializers.Serializer[Any]):
@@ -24,7 +29,7 @@ class Strict(serializers.Serializer[Any]):
             if unknown:
                 known = ", ".join(sorted(self.fields))
                 raise serializers.ValidationError(
-                    {unknown[0]: [f"is unknown here. Known are: {known}"]}
+                    {unknown[0][:100]: [f"is unknown here. Known are: {known}"]}
                 )
         return super().to_internal_value(data)
 
@@ -36,21 +41,61 @@ class Arguments(Strict):
     kwargs = serializers.DictField(child=serializers.JSONField(), default=dict)
 
 
-class Start(Arguments):
-    """A start of a workflow; durations are seconds."""
+class Retry(Strict):
+    """A retry policy; intervals are seconds."""
+
+    initial_interval = serializers.DurationField(required=False)
+    backoff_coefficient = serializers.FloatField(required=False)
+    maximum_interval = serializers.DurationField(required=False, allow_null=True)
+    maximum_attempts = serializers.IntegerField(
+        required=False, min_value=0, max_value=2**31 - 1, help_text="0: without end"
+    )
+    non_retryable = serializers.ListField(
+        child=serializers.CharField(max_length=255),
+        required=False,
+        max_length=100,
+        help_text="types of failures that are final",
+    )
+    jitter = serializers.FloatField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> Any:
+        """Make the policy."""
+        try:
+            return RetryPolicy(**{**attrs, "non_retryable": tuple(attrs.get("non_retryable", ()))})
+        except (ValueError, TypeError) as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
+class Action(Arguments):
+    """A workflow, and how its runs are started; durations are seconds."""
 
     workflow_type = serializers.CharField(max_length=255)
     workflow_id = serializers.CharField(max_length=255, default="")
     task_queue = serializers.CharField(max_length=255, default="")
+    execution_timeout = serializers.DurationField(required=False)
+    run_timeout = serializers.DurationField(required=False)
+    retry = Retry(required=False)
+    memo = serializers.DictField(child=serializers.JSONField(), required=False)
+    search_attributes = serializers.DictField(child=serializers.JSONField(), required=False)
+    headers = serializers.DictField(child=serializers.CharField(max_length=1_000), required=False)
+
+
+class Start(Action):
+    """A start of a workflow, alone or together with a signal; durations are seconds."""
+
     id_reuse_policy = serializers.ChoiceField([p.value for p in IdReusePolicy], required=False)
     id_conflict_policy = serializers.ChoiceField(
         [p.value for p in IdConflictPolicy], required=False
     )
     start_delay = serializers.DurationField(required=False)
-    execution_timeout = serializers.DurationField(required=False)
-    run_timeout = serializers.DurationField(required=False)
-    memo = serializers.DictField(child=serializers.JSONField(), required=False)
-    search_attributes = serializers.DictField(child=serializers.JSONField(), required=False)
+    cron = serializers.CharField(max_length=255, default="")
+    time_zone = serializers.CharField(max_length=255, default="")
+    signal = serializers.CharField(
+        max_length=255, default="", help_text="sent to the open run, or to the one started"
+    )
+    signal_args = serializers.ListField(child=serializers.JSONField(), default=list)
+    signal_kwargs = serializers.DictField(child=serializers.JSONField(), default=dict)
+    signal_request_id = serializers.CharField(max_length=255, default="")
 
 
 class Signal(Arguments):
@@ -96,3 +141,128 @@ class HistoryQuery(serializers.Serializer[Any]):
     from_seq = serializers.IntegerField(min_value=1, default=1)
     limit = serializers.IntegerField(min_value=1, max_value=MOST_EVENTS, default=200)
     run_id = serializers.UUIDField(required=False, help_text="this run, not the open or newest")
+
+
+class Chosen(serializers.Serializer[Any]):
+    """Which runs: all that is given must hold."""
+
+    query = serializers.CharField(
+        max_length=LONGEST_TEXT, default="", allow_blank=True, help_text="a list query"
+    )
+    search = serializers.CharField(
+        max_length=LONGEST_TEXT, default="", allow_blank=True, help_text="the short form of one"
+    )
+    type = serializers.CharField(max_length=255, required=False, help_text="a workflow type")
+    status = serializers.ListField(
+        child=serializers.ChoiceField([status.value for status in RunStatus]),
+        required=False,
+        max_length=100,
+        help_text="a status, or several",
+    )
+
+
+class ListQuery(Chosen):
+    """A page of a list of runs."""
+
+    cursor = serializers.CharField(
+        max_length=1_000, default="", allow_blank=True, help_text="`next_cursor` of a page"
+    )
+    page_size = serializers.IntegerField(min_value=1, max_value=LARGEST_PAGE, default=50)
+
+
+class CountQuery(Chosen):
+    """What to count."""
+
+    group_by = serializers.ChoiceField(["", "status", "type"], default="")
+
+
+class Batch(Strict):
+    """A verb for many runs, in one go of at most `limit`; `cursor` goes on where the last one stopped."""
+
+    verb = serializers.ChoiceField(["cancel", "terminate", "signal", "pause", "resume", "reopen"])
+    query = serializers.CharField(max_length=LONGEST_TEXT)
+    reason = serializers.CharField(max_length=2_000, allow_blank=True, default="")
+    signal = serializers.CharField(
+        max_length=255, default="", help_text="the signal's name, for that verb"
+    )
+    args = serializers.ListField(child=serializers.JSONField(), default=list)
+    kwargs = serializers.DictField(child=serializers.JSONField(), default=dict)
+    limit = serializers.IntegerField(min_value=1, max_value=LARGEST_BATCH, default=100)
+    dry_run = serializers.BooleanField(default=False)
+    cursor = serializers.CharField(max_length=1_000, default="", allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """A signal has a name, and no reason; the other verbs have no signal."""
+        if (attrs["verb"] == "signal") != bool(attrs["signal"]):
+            raise serializers.ValidationError({"signal": ["belongs to the verb signal, always"]})
+        if attrs["verb"] == "signal" and attrs["reason"]:
+            raise serializers.ValidationError({"reason": ["A signal has none."]})
+        return attrs
+
+
+class PauseActivity(Reason):
+    """Why an activity is paused."""
+
+
+class UnpauseActivity(Strict):
+    """How a paused activity goes on; `jitter` is seconds."""
+
+    reset_attempts = serializers.BooleanField(default=False)
+    reset_heartbeat = serializers.BooleanField(default=False)
+    jitter = serializers.DurationField(required=False, allow_null=True)
+
+
+class ResetActivity(Strict):
+    """How an activity begins at its first attempt again; `jitter` is seconds."""
+
+    reset_heartbeat = serializers.BooleanField(default=False)
+    keep_paused = serializers.BooleanField(default=False)
+    jitter = serializers.DurationField(required=False, allow_null=True)
+
+
+class CompleteActivity(Reason):
+    """The result of an activity, given by hand."""
+
+    result = serializers.JSONField(allow_null=True, default=None)
+
+
+class FailActivity(Reason):
+    """The failure of an activity, given by hand: final, whatever its retry policy."""
+
+    message = serializers.CharField(max_length=LONGEST_TEXT)
+    type = serializers.CharField(max_length=255, default="ApplicationError")
+    details = serializers.ListField(child=serializers.JSONField(), default=list)
+
+
+class Token(Strict):
+    """The token of an attempt, as `activity.info().task_token` gives it."""
+
+    token = serializers.CharField(max_length=1_000)
+
+
+class CompleteToken(Token):
+    """The result of an attempt."""
+
+    result = serializers.JSONField(allow_null=True, default=None)
+
+
+class FailToken(Token):
+    """The failure of an attempt; the retry policy decides about another."""
+
+    message = serializers.CharField(max_length=LONGEST_TEXT)
+    type = serializers.CharField(max_length=255, default="ApplicationError")
+    details = serializers.ListField(child=serializers.JSONField(), default=list)
+    non_retryable = serializers.BooleanField(default=False)
+
+
+class HeartbeatToken(Token):
+    """A sign of life."""
+
+    details = serializers.ListField(child=serializers.JSONField(), default=list)
+
+
+class NewSearchAttribute(Strict):
+    """A search attribute."""
+
+    name = serializers.CharField(max_length=255)
+    kind = serializers.ChoiceField([kind.value for kind in AttributeKind])

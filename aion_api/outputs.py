@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import enum
+import functools
 import types
 import typing
 import uuid
@@ -12,7 +13,17 @@ from typing import Any, Final
 
 from rest_framework import serializers
 
-from aion.client import RunDescription
+from aion.authoring.handler_descriptions import HandlerDescription
+from aion.client import (
+    BulkResult,
+    RegisteredAttribute,
+    RunDescription,
+    ScheduleDescription,
+    ScheduleFiring,
+    ScheduleSummary,
+    WorkerInfo,
+    WorkflowSummary,
+)
 
 _FIELDS: Final[dict[Any, type[serializers.Field[Any, Any, Any, Any]]]] = {
     str: serializers.CharField,
@@ -25,6 +36,7 @@ _FIELDS: Final[dict[Any, type[serializers.Field[Any, Any, Any, Any]]]] = {
 }
 
 
+@functools.cache
 def serializer_of(record: type[Any], name: str) -> type[serializers.Serializer[Any]]:
     """Make the serializer class that describes a dataclass, from its annotations."""
     hints = typing.get_type_hints(record)
@@ -52,6 +64,27 @@ def _field(hint: Any, owner: str) -> serializers.Field[Any, Any, Any, Any]:
 
 
 Description = serializer_of(RunDescription, "Run")
+BatchReport = serializer_of(BulkResult, "BatchReport")
+
+
+class Runs(serializers.Serializer[Any]):
+    """A page of a list of runs."""
+
+    runs = serializer_of(WorkflowSummary, "RunSummary")(many=True)
+    next_cursor = serializers.CharField(allow_null=True)
+
+
+class Group(serializers.Serializer[Any]):
+    """A count, up to a cap."""
+
+    count = serializers.IntegerField()
+    is_capped = serializers.BooleanField(help_text="there are more")
+
+
+class Count(Group):
+    """How many runs there are."""
+
+    groups = serializers.DictField(child=Group())
 
 
 class Started(serializers.Serializer[Any]):
@@ -119,3 +152,66 @@ class Problem(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField()
+
+
+Schedule = serializer_of(ScheduleDescription, "Schedule")
+Firing = serializer_of(ScheduleFiring, "ScheduleFiring")
+SearchAttribute = serializer_of(RegisteredAttribute, "SearchAttribute")
+
+
+class Schedules(serializers.Serializer[Any]):
+    """A page of schedules."""
+
+    schedules = serializer_of(ScheduleSummary, "ScheduleSummary")(many=True)
+    next_after = serializers.CharField(allow_null=True, help_text="`after` of the next page")
+
+
+class Backfilled(serializers.Serializer[Any]):
+    """How many times were asked for."""
+
+    count = serializers.IntegerField()
+
+
+class SearchAttributes(serializers.Serializer[Any]):
+    """What is registered, by name."""
+
+    search_attributes = SearchAttribute(many=True)
+
+
+class Workers(serializers.Serializer[Any]):
+    """The workers that are known."""
+
+    workers = serializer_of(WorkerInfo, "Worker")(many=True)
+
+
+class WorkflowTypes(serializers.Serializer[Any]):
+    """The workflow types that this process has."""
+
+    workflow_types = serializers.ListField(child=serializers.CharField())
+
+
+class WorkflowType(serializers.Serializer[Any]):
+    """A workflow type, and what its runs understand."""
+
+    workflow_type = serializers.CharField()
+    handlers = serializer_of(HandlerDescription, "Handler")(many=True)
+
+
+class Operated(serializers.Serializer[Any]):
+    """The activity that something was done to."""
+
+    workflow_id = serializers.CharField()
+    run_id = serializers.UUIDField()
+    activity_id = serializers.CharField()
+
+
+class Failed(serializers.Serializer[Any]):
+    """What came of a failed attempt."""
+
+    will_retry = serializers.BooleanField()
+
+
+class Heartbeat(serializers.Serializer[Any]):
+    """What an activity should know."""
+
+    stop_reason = serializers.CharField(allow_null=True, help_text="why it should stop; or null")

@@ -26,6 +26,9 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.RunNotFound: status.HTTP_404_NOT_FOUND,
     errors.UnknownQuery: status.HTTP_404_NOT_FOUND,
     errors.ActivityNotFound: status.HTTP_404_NOT_FOUND,
+    errors.ScheduleNotFound: status.HTTP_404_NOT_FOUND,
+    errors.ScheduleAlreadyExists: status.HTTP_409_CONFLICT,
+    errors.ScheduleConflict: status.HTTP_409_CONFLICT,
     errors.UnknownType: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.RunClosed: status.HTTP_409_CONFLICT,
     errors.WrongState: status.HTTP_409_CONFLICT,
@@ -137,7 +140,22 @@ def problem(
         "title": _TITLES.get(number, "Error"),
         "status": number,
         "code": code,
-        "detail": detail,
-        **{k: str(v) if isinstance(v, uuid.UUID) else v for k, v in (more or {}).items()},
+        "detail": _writable(detail),
+        **{_writable(k): _writable(v) for k, v in (more or {}).items()},
     }
     return Response(body, status=number, headers=headers, content_type=CONTENT_TYPE)
+
+
+def _writable(value: Any) -> Any:
+    """Give a value that can be written as UTF-8, whatever text of the caller's it quotes."""
+    match value:
+        case str():
+            return str(value).encode("utf-8", "backslashreplace").decode()
+        case uuid.UUID():
+            return str(value)
+        case dict():
+            return {_writable(key): _writable(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_writable(each) for each in value]
+        case _:
+            return value

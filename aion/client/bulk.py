@@ -22,9 +22,10 @@ def cancel_workflows(query: str = "", *, reason: str = "", **options: Any) -> Bu
     """Ask the open runs that a query and filters mean to cancel themselves.
 
     The options of every function here: the filters of `list_workflows`; `limit`, the most runs to do it to;
-    `dry_run=True`, which counts and does nothing; `batch_size`; `progress`, called with the result so far
-    after each batch, which may return False to stop; `cursor`, of a result, to go on; and `request_id`, which
-    makes a repeat have no second effect. Runs that start after the call are left alone.
+    `dry_run=True`, which counts and does nothing; `batch_size`; `allow`, called with each run, which is
+    skipped when it gives False; `progress`, called with the result so far after each batch, which may
+    return False to stop; `cursor`, of a result, to go on; and `request_id`, which makes a repeat have no
+    second effect. Runs that start after the call are left alone.
 
     Raises:
         InvalidListQuery: the query or search cannot be read; the message points at the place.

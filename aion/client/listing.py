@@ -70,6 +70,7 @@ def list_workflows(  # noqa: PLR0913  # the filters of a list, by keyword
     query: str = "",
     *,
     search: str = "",
+    within: str = "",
     workflow_type: Workflow | None = None,
     status: RunStatus | str | Collection[str] | None = None,
     workflow_id: str | None = None,
@@ -89,9 +90,10 @@ def list_workflows(  # noqa: PLR0913  # the filters of a list, by keyword
 ) -> WorkflowList:
     """List the runs that a query and filters mean, the newest first unless it says otherwise.
 
-    All that is given must hold. `search` is the short form of a query, as people type it into a box. `after`
-    includes its moment, `before` does not. `parent` is a workflow id, or a run id as a UUID. `older_code`
-    means runs that began with other code than this process has. `cursor` is a page's `next_cursor`.
+    All that is given must hold. `search` is the short form of a query, as people type it into a box; `within`
+    another query, which limits these: an OR in them does not reach beyond it. `after` includes its
+    moment, `before` does not. `parent` is a workflow id, or a run id as a UUID. `older_code` means runs
+    that began with other code than this process has. `cursor` is a page's `next_cursor`.
 
     Raises:
         InvalidListQuery: the query or search cannot be read; the message points at the place.
@@ -100,6 +102,7 @@ def list_workflows(  # noqa: PLR0913  # the filters of a list, by keyword
     wanted = RunFilter(
         query=query,
         search=search,
+        within=within,
         workflow_type=type_name(workflow_type),
         status=status,
         workflow_id=workflow_id,

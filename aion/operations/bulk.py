@@ -63,8 +63,9 @@ class BulkFailure:
 class BulkResult:
     """What a walk has done so far.
 
-    `skipped` had closed, or changed their state, meanwhile. `errors` counts failures by code, `examples` are
-    the first. `cursor` goes on where the walk stopped; None says that it is through. A dry run only matches.
+    `skipped` had closed, or changed their state, meanwhile, or were not allowed. `errors` counts failures by
+    code, `examples` are the first. `cursor` goes on where the walk stopped; None says that it is through.
+    A dry run only matches.
     """
 
     verb: str
@@ -83,6 +84,9 @@ class BulkResult:
 Progress = Callable[[BulkResult], object]
 """Called after each batch; what gives False stops the walk."""
 
+Allow = Callable[[ListedRun], bool]
+"""Called before each run; one for which it gives False is skipped."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
@@ -94,6 +98,7 @@ class Walk:
     dry_run: bool = False
     request_id: str = ""
     progress: Progress | None = None
+    allow: Allow | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None:
@@ -215,7 +220,9 @@ def _walk(verb: _Verb, wanted: RunFilter, walk: Walk) -> BulkResult:
         runs = _batch(selection, after, size) if size else []
         for run in runs:
             result.matched += 1
-            if not walk.dry_run:
+            if walk.allow is not None and not walk.allow(run):
+                result.skipped += 1
+            elif not walk.dry_run:
                 _do(verb, run, result)
         after = listing.key_of(runs[-1], "StartTime") if runs else after
         is_through = len(runs) < size

@@ -31,9 +31,13 @@ from aion.visibility.meaning import Meaning, value_of
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """What a caller asks for. Times are aware; `after` includes its moment and `before` does not."""
+    """What a caller asks for. Times are aware; `after` includes its moment and `before` does not.
+
+    `within` is a query that limits the others: what a user may see, say.
+    """
 
     query: str = ""
+    within: str = ""
     search: str = ""
     workflow_type: str | None = None
     status: str | Collection[str] | None = None
@@ -67,11 +71,11 @@ def choose(wanted: RunFilter, *, now: dt.datetime) -> Chosen:
         InvalidListQuery: the query or search cannot be read; the message points at the place.
         InvalidArgument: a filter cannot be used; `field` names it.
     """
-    query, search = parse(wanted.query), search_box(wanted.search)
+    query, search, within = parse(wanted.query), search_box(wanted.search), parse(wanted.within)
     kinds = registry.current() if _names_attributes(wanted) else registry.known
     if wanted.search:
         search = search_box(wanted.search, kinds)
-    found = [resolve(query, kinds=kinds, now=now), resolve(search, kinds=kinds, now=now)]
+    found = [resolve(each, kinds=kinds, now=now) for each in (within, query, search)]
     terms = [one for one in found if one is not None]
     terms += _by_keyword(wanted, now)
     terms += _by_attribute(wanted, kinds, now)
@@ -95,7 +99,7 @@ def _all(terms: list[Meaning]) -> Meaning | None:
 
 def _names_attributes(wanted: RunFilter) -> bool:
     """Tell whether the registry is needed: a list without attributes is one statement."""
-    texts = (wanted.query, wanted.search)
+    texts = (wanted.query, wanted.search, wanted.within)
     return bool(wanted.search_attributes) or any(_may_name_attributes(text) for text in texts)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.conf import settings as django_settings
@@ -29,9 +29,10 @@ class TooLarge(exceptions.APIException):
 
 
 class AionView(APIView):
-    """A view of Aion's. `verb` is what its unsafe methods, or all of them, ask permission for."""
+    """A view of Aion's. `verb` is what it asks permission for, `verbs` that for single methods."""
 
     verb: ClassVar[Verb] = Verb.VIEW
+    verbs: ClassVar[Mapping[str, Verb]] = {}
     permission_classes = (IsAuthenticated,)
     parser_classes = (JSONParser,)
     renderer_classes = (JSONRenderer,)
@@ -44,7 +45,8 @@ class AionView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse strangers, then those without the permission, then bodies that are too large."""
         super().initial(request, *args, **kwargs)
-        self.require(self.verb)
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        self.require(self.verbs.get(method, self.verb))
         most = django_settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         if most is not None and _length(request) > most:
             raise TooLarge(f"The request body is larger than {most:,} bytes.")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar, Final
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -13,12 +13,14 @@ from rest_framework.response import Response
 
 from aion import client
 from aion.access import Verb
+from aion.client import IdConflictPolicy
 from aion.core import errors
 from aion.core.failures import failure_from
 from aion.core.plain import plain
 from aion_api import inputs, outputs
 from aion_api.problems import BadArguments
 from aion_api.views.base import AionView, RunView
+from aion_api.views.lists import page_of_runs
 
 RUN_ID = OpenApiParameter(
     "run_id", str, description="this run, not the open or newest one of the workflow id"
@@ -31,10 +33,23 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
+_SIGNAL: Final = ("signal", "signal_args", "signal_kwargs", "signal_request_id")
+
+
 class Workflows(AionView):
-    """Workflows: start one."""
+    """Workflows: list them, start one."""
 
     verb = Verb.START
+    verbs: ClassVar[Mapping[str, Verb]] = {"GET": Verb.VIEW}
+
+    @extend_schema(
+        operation_id="list_workflows",
+        parameters=[inputs.ListQuery],
+        responses={200: outputs.Runs, 400: outputs.Problem},
+    )
+    def get(self, request: Request) -> Response:
+        """List runs, the newest first unless the query says otherwise, a page at a time."""
+        return page_of_runs(request.user, self.read_query(inputs.ListQuery))
 
     @extend_schema(
         operation_id="start_workflow",
@@ -43,10 +58,18 @@ class Workflows(AionView):
         responses={201: outputs.Started, 200: outputs.Started, 409: outputs.Problem},
     )
     def post(self, request: Request) -> Response:
-        """Start a workflow by its type name. 201 when it was started, 200 when it was there before."""
+        """Start a workflow by its type name. 201 when it was started, 200 when it was there before.
+
+        With `signal` it is sent to the open run of the workflow id, or to the one that is started.
+        """
         body = self.read(inputs.Start)
+        signal = {name: body.pop(name) for name in _SIGNAL}
+        self._require_of_open_run(body, signal)
+        start = client.signal_with_start if signal["signal"] else client.start_workflow
+        if signal["signal"]:
+            body |= signal
         with checked_arguments():
-            handle = client.start_workflow(
+            handle = start(
                 body.pop("workflow_type"),
                 *body.pop("args"),
                 id=body.pop("workflow_id"),
@@ -62,6 +85,22 @@ class Workflows(AionView):
         return Response(
             plain(data), status.HTTP_201_CREATED if handle.created else status.HTTP_200_OK
         )
+
+    def _require_of_open_run(self, body: dict[str, Any], signal: dict[str, Any]) -> None:
+        """Refuse what the start would do to a run that is there, unless the user may do that as well."""
+        verbs = []
+        if signal["signal"]:
+            verbs.append(Verb.SIGNAL)
+        if body.get("id_conflict_policy") == IdConflictPolicy.TERMINATE_EXISTING:
+            verbs.append(Verb.TERMINATE)
+        if not verbs:
+            return
+        try:
+            run = client.get_workflow_handle(body["workflow_id"]).describe()
+        except errors.RunNotFound:
+            run = None
+        for verb in verbs:
+            self.require(verb, run)
 
 
 class Describe(RunView):
