@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -210,17 +211,24 @@ class CountedIds:
         return ids.uuid7_from(int(self._clock.at.timestamp() * 1000), next(self._numbers))
 
 
-def told(story: Story, kind: type[Engine], clock: StandingClock) -> list[bytes]:
-    """Play a story and give every history of it. It begins afresh, and chance is the same each time."""
+@contextmanager
+def telling(kind: type[Engine], clock: StandingClock) -> Iterator[Engine]:
+    """Begin afresh, with an engine whose chance is the same each time; look at every history at the end."""
     _forget_all_runs()
     clock.at = START
     engine = kind()
     try:
         with mock.patch.object(ids, "_generator", CountedIds(clock)):
-            story(engine, clock)
+            yield engine
     finally:
         engine.close()
     check_everything()
+
+
+def told(story: Story, kind: type[Engine], clock: StandingClock) -> list[bytes]:
+    """Play a story and give every history of it."""
+    with telling(kind, clock) as engine:
+        story(engine, clock)
     lived = Run.objects.order_by("started_at", "workflow_id", "first_seq")
     return [line for run in lived for line in [*to_lines(histories.load_one(run.id)), b"--"]]
 
