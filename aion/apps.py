@@ -40,4 +40,9 @@ def apply_payload_limits(**_: Any) -> None:
     values = getattr(django_settings, "AION", {})
     if not find_problems(values):
         current = Settings(**values)
-        set_default_limits(Limits(warn=current.PAYLOAD_WARN, refuse=current.PAYLOAD_REFUSE))
+        refuse = (
+            current.PAYLOAD_STORED_REFUSE if current.PAYLOAD_STORAGE else current.PAYLOAD_REFUSE
+        )
+        set_default_limits(
+            Limits(warn=current.PAYLOAD_WARN, refuse=refuse, in_row=current.PAYLOAD_REFUSE)
+        )

@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import storages
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
@@ -17,8 +18,10 @@ from django.utils.module_loading import import_string
 from aion.authoring.interception import impurities
 from aion.authoring.registry import registry
 from aion.conf import find_problems, settings
+from aion.core.errors import PayloadCodecError
 from aion.interceptors.configured import make_interceptor
 from aion.operations.search_attributes import conflicts
+from aion.store.sealing import sealer
 
 PORTS = ("DISPATCHER", "BELL", "QUERIER", "ACCESS")
 
@@ -45,6 +48,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iterabl
             text = f"AION['BELL'] is {bell}, but database {settings.DATABASE!r} is {engine or 'unknown'}"
             yield Error(text, id="aion.E002")
     yield from _check_alias()
+    yield from _check_payloads()
     celery = settings.DISPATCHER.endswith(".CeleryDispatcher")
     if celery and not any(hasattr(django_settings, name) for name in _BROKER_SETTINGS):
         yield Warning(
@@ -67,6 +71,34 @@ def _check_interceptors() -> Iterable[CheckMessage]:
 
 
 _BROKER_SETTINGS = ("CELERY_BROKER_URL", "BROKER_URL", "broker_url")
+
+
+def _check_payloads() -> Iterable[CheckMessage]:
+    """E020: a codec; E021: the storage; W020: a codec cannot be made here, as where there are no keys."""
+    for setting in ("PAYLOAD_CODECS", "PAYLOAD_DECODERS"):
+        for path in getattr(settings, setting):
+            try:
+                import_string(path)
+            except ImportError as error:
+                text = f"AION[{setting!r}]: {path!r} cannot be imported: {error}"
+                yield Error(text, id="aion.E020")
+                return
+    try:
+        sealer()
+    except PayloadCodecError as error:
+        yield Warning(
+            str(error),
+            hint="Where nothing works for Aion (a build without secrets) that does no harm.",
+            id="aion.W020",
+        )
+    alias = settings.PAYLOAD_STORAGE
+    if alias and alias not in storages.backends:
+        known = ", ".join(storages.backends)
+        text = f"AION['PAYLOAD_STORAGE'] = {alias!r} is not in STORAGES (there are: {known})"
+        yield Error(text, id="aion.E021")
+    if alias and settings.PAYLOAD_STORE_ABOVE > settings.PAYLOAD_REFUSE:
+        text = "AION['PAYLOAD_STORE_ABOVE'] is above PAYLOAD_REFUSE, the most that may lie in a row"
+        yield Error(text, id="aion.E021")
 
 
 def _check_alias() -> Iterable[CheckMessage]:

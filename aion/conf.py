@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import math
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any, Self, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +16,8 @@ from django.utils.module_loading import import_string
 from aion.core.errors import InvalidArgument
 from aion.core.lengths import SUGGEST_BYTES, SUGGEST_EVENTS
 from aion.core.search_attributes import check_kind, check_name
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,12 @@ class Settings:
     INTERCEPTORS: tuple[str, ...] = ()  # classes or instances around calls, the first outermost
     PAYLOAD_WARN: int = 512 * 1024
     PAYLOAD_REFUSE: int = 2 * 1024 * 1024
+    PAYLOAD_CODECS: tuple[str, ...] = ()  # codecs, or callables that give some, in their order
+    PAYLOAD_DECODERS: tuple[str, ...] = ()  # those that are needed for old data only
+    PAYLOAD_STORAGE: str = ""  # the alias in STORAGES for large payloads; "" keeps all in the rows
+    PAYLOAD_STORE_ABOVE: int = 256 * 1024  # encoded payloads of more bytes go to the storage
+    PAYLOAD_STORED_REFUSE: int = 64 * 1024 * 1024  # in place of PAYLOAD_REFUSE with a storage
+    PAYLOAD_CACHE_BYTES: int = 32 * 1024 * 1024  # files of payloads kept by a process
     SEARCH_ATTRIBUTES: dict[str, str] = dataclasses.field(default_factory=dict)  # name: kind
 
     @classmethod
@@ -169,6 +178,13 @@ class _Current:
             except ImportError as error:
                 raise ImproperlyConfigured(f"AION[{name!r}] = {path!r}: {error}") from error
         return self._ports[name]
+
+    def made(self, name: str, make: Callable[[], T]) -> T:
+        """Give what a function makes of the settings; made once for each process."""
+        if name not in self._ports:
+            self._ports[name] = make()
+        found: T = self._ports[name]
+        return found
 
     def reset(self, *, setting: str = "AION", **_: Any) -> None:
         """Forget what was read."""

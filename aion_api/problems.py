@@ -37,6 +37,7 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.UpdateFailed: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.QueryError: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.PayloadTooLarge: status.HTTP_413_REQUEST_ENTITY_TOO_LARGE,
+    errors.PayloadUnavailable: status.HTTP_503_SERVICE_UNAVAILABLE,
     errors.PayloadError: status.HTTP_400_BAD_REQUEST,
     errors.OperationError: status.HTTP_400_BAD_REQUEST,
     errors.DefinitionError: status.HTTP_422_UNPROCESSABLE_ENTITY,

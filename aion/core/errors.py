@@ -9,8 +9,8 @@ text, and pickling needs no hooks.
 
 The branches say whose fault it is: `DefinitionError` and `WorkflowCodeError` (the programmer),
 `NonDeterminismError` (code against history), `StoreError` (a race; try the turn again),
-`OperationError` (the caller), `PayloadError` (the data), `FailureError` (what happened inside a
-workflow or an activity, as the caller or the workflow sees it).
+`OperationError` (the caller), `PayloadError` (the data), `PayloadUnavailable` (its keeping),
+`FailureError` (what happened inside a workflow or an activity, as the caller or the workflow sees it).
 """
 
 from __future__ import annotations
@@ -39,6 +39,33 @@ from aion.core.failure_errors import (
 )
 from aion.core.failure_errors import (
     WorkflowFailureError as WorkflowFailureError,
+)
+from aion.core.payload_errors import (
+    PayloadCodecError as PayloadCodecError,
+)
+from aion.core.payload_errors import (
+    PayloadError as PayloadError,
+)
+from aion.core.payload_errors import (
+    PayloadStorageError as PayloadStorageError,
+)
+from aion.core.payload_errors import (
+    PayloadTooLarge as PayloadTooLarge,
+)
+from aion.core.payload_errors import (
+    PayloadUnavailable as PayloadUnavailable,
+)
+from aion.core.payload_errors import (
+    PayloadUndecodable as PayloadUndecodable,
+)
+from aion.core.payload_errors import (
+    PayloadUnserializable as PayloadUnserializable,
+)
+from aion.core.payload_errors import (
+    UnknownPayloadCodec as UnknownPayloadCodec,
+)
+from aion.core.payload_errors import (
+    UnknownPayloadKey as UnknownPayloadKey,
 )
 from aion.core.root_error import AionError as AionError
 
@@ -282,35 +309,3 @@ class ResultTimeout(OperationError, builtins.TimeoutError):
     """The run did not end within the time that `result()` was given; it goes on."""
 
     code = "result_timeout"
-
-
-# --- the data -------------------------------------------------------------------------------------
-
-
-class PayloadError(AionError):
-    """User data cannot be stored or read. Attribute: `field` names the value."""
-
-    code = "invalid_payload"
-
-    field: str
-
-
-class PayloadUnserializable(PayloadError, TypeError):
-    """A value has no JSON form."""
-
-    code = "payload_unserializable"
-
-
-class PayloadTooLarge(PayloadError, ValueError):
-    """A value is over the size limit. Attributes: `size`, `limit` (bytes)."""
-
-    code = "payload_too_large"
-
-    size: int
-    limit: int
-
-
-class PayloadUndecodable(PayloadError, ValueError):
-    """Stored data does not fit the type that the code expects."""
-
-    code = "payload_undecodable"

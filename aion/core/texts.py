@@ -9,6 +9,7 @@ import re
 from typing import Final
 
 from aion.core.errors import InvalidArgument
+from aion.core.payloads.limits import default_limits
 
 _LONGEST_NAME: Final = 255  # characters, as the columns hold them
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -39,7 +40,9 @@ def check_indexable(field: str, data: bytes) -> bytes:
 
     Raises:
         InvalidArgument: it does.
+        PayloadTooLarge: it is larger than what may lie in a row.
     """
+    default_limits().check_in_row(len(data), field=field)
     if _NUL.search(data):
         raise InvalidArgument(f"{field} contains a NUL character", field=field)
     return data

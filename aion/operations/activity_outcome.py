@@ -6,9 +6,11 @@ The rules of retrying stand here once, for outcomes of workers, for timeouts and
 from __future__ import annotations
 
 import datetime as dt
+import logging
 
 import msgspec
 
+from aion.core.errors import PayloadUnavailable
 from aion.core.errors import TimeoutError as AionTimeoutError
 from aion.core.events import (
     ActivityCancelled,
@@ -24,6 +26,9 @@ from aion.store import activities
 from aion.store.activities import Wishes
 from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
+from aion.store.sealing import plain_payload
+
+log = logging.getLogger("aion.activities")
 
 FINAL_TIMEOUTS = ("schedule_to_close", "schedule_to_start")
 
@@ -108,9 +113,19 @@ def _timeout(attempt: Attempt, kind: str) -> Failure:
     order = attempt.order
     error = AionTimeoutError(f"Activity {order.activity_type} passed its {kind} timeout", kind=kind)
     failure = failure_from(error)
+    # As it is stored: it stays in its run, and whoever looks for deadlines needs no key.
     cause = decode_failure(attempt.last_failure.encode()) if attempt.last_failure else None
-    details = tuple(msgspec.json.decode(attempt.heartbeat_details, type=list[msgspec.Raw]))
-    return msgspec.structs.replace(failure, cause=cause, details=details)
+    return msgspec.structs.replace(failure, cause=cause, details=_last_details(attempt))
+
+
+def _last_details(attempt: Attempt) -> tuple[msgspec.Raw, ...]:
+    """Give the details of the last heartbeat; none where they cannot be brought back."""
+    try:
+        text = plain_payload(attempt.heartbeat_details, attempt.run_id)
+    except PayloadUnavailable as error:
+        log.warning("The heartbeat details of activity %s are lost: %s", attempt.id, error)
+        return ()
+    return tuple(msgspec.json.decode(text, type=list[msgspec.Raw]))
 
 
 def _next_attempt_at(

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from aion.core.errors import HistoryError
+from aion.core.errors import HistoryError, PayloadUnavailable
 from aion.core.events import WorkflowStarted
 from aion.core.failures import Failure, decode_failure
 from aion.core.search_attributes import typed
@@ -31,7 +31,8 @@ from aion.store import describing, histories, pending
 from aion.store.attribute_registry import registry
 from aion.store.describing import Surroundings
 from aion.store.dialects import dialect
-from aion.store.runs import RunSummary
+from aion.store.runs import RunSummary, opened
+from aion.store.sealing import plain_problem
 
 SHOWN: Final = 100
 """The most activities, timers, children and updates in a description; the counts are of all."""
@@ -81,6 +82,7 @@ class RunDescription:
     memo: dict[str, Any]
     search_attributes: dict[str, Any]
     failure: Failure | None
+    unreadable: str | None  # why memo and failure cannot be decoded or fetched
     problem: dict[str, Any] | None
     problem_count: int
     held_until: dt.datetime | None
@@ -110,6 +112,16 @@ class RunDescription:
     next_start_at: dt.datetime | None
 
 
+def _readable(run: RunSummary) -> tuple[RunSummary, str | None]:
+    """Bring payloads back. Where that fails the rest is shown: who repairs a run must see what is wrong."""
+    try:
+        return opened(run), None
+    except PayloadUnavailable as error:
+        problem = None if run.problem is None else plain_problem(run.problem, run.id)
+        bare = msgspec.structs.replace(run, result=None, memo="{}", problem=problem)
+        return bare, f"{error.code}: {error}"
+
+
 def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> RunDescription:
     """Describe a run: two statements if it is closed, else up to eight.
 
@@ -118,7 +130,7 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
     Raises:
         RunNotFound: there is no such run.
     """
-    run = find(workflow_id, run_id)
+    run, unreadable = _readable(find(workflow_id, run_id))
     around = describing.surroundings(run.id) or _NOTHING
     now = clock.now()
     waiting = _waiting(run, around, now) if run.closed_at is None else Waiting()
@@ -140,6 +152,7 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
             run.search_attributes, registry.kinds_for(set(run.search_attributes))
         ),
         failure=None if run.failure is None else decode_failure(run.failure.encode()),
+        unreadable=unreadable,
         problem=None if run.problem is None else msgspec.json.decode(run.problem),
         problem_count=run.problem_count,
         held_until=run.held_until,

@@ -11,15 +11,17 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 
 from aion.conf import settings
-from aion.core.errors import InvalidArgument
+from aion.core.errors import InvalidArgument, PayloadUnavailable
 from aion.core.failures import Failure, decode_failure
 from aion.core.retry import RetryPolicy
 from aion.operations.checking import check_count, check_text
 from aion.operations.clock import clock
 from aion.store import describing, pending
+from aion.store.attempts import Attempt
 from aion.store.describing import TimerInfo, WorkerRow
 from aion.store.dialects import dialect
 from aion.store.pending import Pending
+from aion.store.sealing import plain_failure, plain_payload
 
 T = TypeVar("T")
 
@@ -90,7 +92,6 @@ def show(one: Pending, now: dt.datetime) -> PendingActivity:
     """Make what callers see of a row."""
     attempt, order = one.attempt, one.attempt.order
     retry = order.retry or RetryPolicy()
-    failure = attempt.last_failure
     return PendingActivity(
         id=attempt.id,
         workflow_id=attempt.workflow_id,
@@ -107,9 +108,9 @@ def show(one: Pending, now: dt.datetime) -> PendingActivity:
         started_at=attempt.started_at if one.begun else None,
         deadline_at=one.timeout_at,
         deadline_kind=one.timeout_kind,
-        last_failure=None if failure is None else decode_failure(failure.encode()),
+        last_failure=_last_failure(attempt),
         heartbeat_at=one.heartbeat_at,
-        heartbeat_details=tuple(msgspec.json.decode(attempt.heartbeat_details)),
+        heartbeat_details=_details(attempt),
         worker_id=attempt.owner_id,
         worker=one.worker,
         worker_is_alive=_lives(one, now),
@@ -124,6 +125,24 @@ def show(one: Pending, now: dt.datetime) -> PendingActivity:
         schedule_to_start_timeout=order.schedule_to_start_timeout,
         heartbeat_timeout=order.heartbeat_timeout,
     )
+
+
+def _last_failure(attempt: Attempt) -> Failure | None:
+    """Give the last failure; a list is shown also where a text in it cannot be decoded."""
+    if attempt.last_failure is None:
+        return None
+    try:
+        return decode_failure(plain_failure(attempt.last_failure, attempt.run_id).encode())
+    except PayloadUnavailable as error:
+        sealed = decode_failure(attempt.last_failure.encode())
+        return Failure(type=sealed.type, message=f"its text cannot be decoded: {error}")
+
+
+def _details(attempt: Attempt) -> tuple[Any, ...]:
+    try:
+        return tuple(msgspec.json.decode(plain_payload(attempt.heartbeat_details, attempt.run_id)))
+    except PayloadUnavailable:
+        return ()
 
 
 def _lives(one: Pending, now: dt.datetime) -> bool | None:

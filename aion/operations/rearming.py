@@ -82,6 +82,7 @@ def _outcome(child: ChildWorkflowStarted, last: runs.RunSummary | None) -> Child
     """Say again to the parent how a child ended."""
     ids = {"workflow_id": child.workflow_id, "run_id": child.run_id}
     failure = Failure(type="TerminatedError", message="its run is gone")
+    last = last and runs.opened(last)
     if last is not None and last.failure is not None:
         failure = decode_failure(last.failure.encode())
     match last and last.status:

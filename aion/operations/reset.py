@@ -30,6 +30,7 @@ from aion.operations.target import find
 from aion.store import claims, histories, lifecycle, mailbox, outgoing
 from aion.store.dialects import atomic
 from aion.store.rows import RunRow
+from aion.store.sealing import Sealed
 
 
 def reset(
@@ -142,6 +143,6 @@ def _send_again(run_id: uuid.UUID, dropped: list[Recorded], waiting: list[tuple[
         for recorded in dropped
         if isinstance(recorded.event, SignalReceived)
     ]
-    unfolded = [(run_id, kind, body) for kind, body in waiting if kind in outgoing.ANSWERED]
+    unfolded = [(run_id, kind, Sealed(body)) for kind, body in waiting if kind in outgoing.ANSWERED]
     messages = [mailbox.message(run_id, signal) for signal in signals]
     mailbox.post([*messages, *unfolded], now=clock.now())

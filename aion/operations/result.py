@@ -17,6 +17,7 @@ from aion.core.status import RunStatus
 from aion.operations.bell import the_bell, wait
 from aion.operations.clock import clock
 from aion.store import histories, runs
+from aion.store.sealing import plain_failure, plain_payload
 
 _FIRST_LOOK: Final = 0.002  # seconds; a trivial run takes a few milliseconds
 _LAST_LOOK: Final = 0.5
@@ -33,6 +34,7 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
         WorkflowFailureError: it did not complete; `cause` says why.
         ResultTimeout: it did not end in time.
         RunNotFound: there is no such run.
+        PayloadUnavailable: the result cannot be decoded or fetched.
     """
     limit = None if timeout is None else clock.monotonic() + timeout
     while True:
@@ -41,7 +43,7 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
             run_id = successor_id
             continue
         if status is RunStatus.COMPLETED:
-            return (outcome or "null").encode()
+            return plain_payload(outcome or "null", run_id).encode()
         raise _failure(run_id, status, failure)
 
 
@@ -80,7 +82,9 @@ def _wait_closed(run_id: uuid.UUID, limit: float | None) -> runs.RunState:
 def _failure(run_id: uuid.UUID, status: RunStatus, failure: str | None) -> WorkflowFailureError:
     run = runs.get(run_id)
     workflow_id = run.workflow_id if run else ""
-    cause = exception_from(decode_failure(failure.encode())) if failure else None
+    cause = None
+    if failure:
+        cause = exception_from(decode_failure(plain_failure(failure, run_id).encode()))
     because = f": {cause}" if cause is not None and str(cause) else ""
     error = WorkflowFailureError(
         f"Workflow {workflow_id!r} ended {status}{because}",

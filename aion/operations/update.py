@@ -108,6 +108,7 @@ def wait_for_update(
         UpdateFailed: its handler failed; `__cause__` says why.
         UpdateAbandoned: the run ended before the handler did.
         ResultTimeout: that did not happen in time; the update goes on.
+        PayloadUnavailable: the answer cannot be decoded or fetched.
     """
     limit = None if timeout is None else clock.monotonic() + timeout
     waiter = bell.the_bell().result_waiter(run_id)
@@ -138,6 +139,7 @@ _ERRORS: Final[dict[str, tuple[type[OperationError], str]]] = {
 def _read(found: UpdateAnswer, until: str) -> bytes | None:
     if until == "accepted" and found.state != "refused":
         return None
+    found = updates.opened(found)
     failure: Failure | None = decode_failure(found.failure.encode()) if found.failure else None
     if failure is not None:
         kind, word = _ERRORS[found.state]

@@ -30,6 +30,7 @@ from aion.store import deadlines, mailbox, sessions
 from aion.store.attempts import FIELDS, Attempt, fence_of, read_attempt, read_order, stale
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
+from aion.store.sealing import stored_body, stored_failure, stored_payload
 
 COLUMNS = {
     "id": "uuid",
@@ -64,7 +65,7 @@ def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime
                 order.activity_id,
                 order.activity_type,
                 order.task_queue,
-                order.order,
+                stored_body("ActivityScheduled", order.order, order.run_id),
                 "scheduled",
                 1,
                 now,
@@ -252,7 +253,7 @@ def reschedule(
                 sql.time(next_attempt_at),
                 sql.time(timeout_at),
                 kind,
-                encode_failure(failure).decode(),
+                stored_failure(encode_failure(failure).decode(), attempt.run_id),
                 False,
                 False,
                 *parameters,
@@ -314,7 +315,7 @@ def heartbeat(attempt: Attempt, details: str, *, now: dt.datetime) -> str | None
             "RETURNING cancel_requested, paused, reset_requested",
             [
                 sql.time(now),
-                details,
+                stored_payload(details, attempt.run_id),
                 sql.time(timeout_at),
                 kind,
                 *parameters,

@@ -11,13 +11,16 @@ import msgspec
 from aion.core.errors import StaleAttempt
 from aion.core.events import ActivityScheduled
 from aion.core.history import decode_event
+from aion.core.sealing import PayloadContext
 from aion.store.dialects import dialect
+from aion.store.sealing import plain_payload, sealer
 
 
 class Attempt(msgspec.Struct):
     """A claimed attempt, with all that is needed to run it.
 
     `attempt` is the fence: it only grows. `number` is what people and retry policies count.
+    Payloads are as stored until it is `opened`.
     """
 
     id: uuid.UUID
@@ -41,8 +44,8 @@ class Attempt(msgspec.Struct):
 
 
 def read_order(text: str) -> ActivityScheduled:
-    """Read the order of an activity row."""
-    event = decode_event("ActivityScheduled", text)
+    """Read the order of an activity row. Its input is as stored."""
+    event = decode_event("ActivityScheduled", str(text))  # a subclass of str is refused
     assert isinstance(event, ActivityScheduled)  # noqa: S101  # the kind names the class
     return event
 
@@ -71,6 +74,20 @@ def read_attempt(row: tuple[Any, ...]) -> Attempt:
         task_queue=row[10],
         last_failure=row[11],
         forgotten=row[12],
+    )
+
+
+def opened(attempt: Attempt) -> Attempt:
+    """Give an attempt with its payloads as they were: who settles it from outside needs none of them.
+
+    Raises:
+        PayloadUnavailable: one cannot be brought back.
+    """
+    context = PayloadContext(attempt.workflow_id, attempt.workflow_type, str(attempt.run_id))
+    return msgspec.structs.replace(
+        attempt,
+        order=sealer().unseal_fields(attempt.order, context),
+        heartbeat_details=plain_payload(attempt.heartbeat_details, attempt.run_id),
     )
 
 

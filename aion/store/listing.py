@@ -17,6 +17,7 @@ import msgspec
 from aion.core.status import RunStatus
 from aion.store.conditions import SQL, condition
 from aion.store.dialects import connection, dialect
+from aion.store.sealing import plain_payload
 from aion.visibility.meaning import Meaning
 
 
@@ -188,9 +189,13 @@ def _some(where: str) -> str:
 
 
 def memo(run_id: uuid.UUID) -> dict[str, Any]:
-    """Read the memo of a run."""
+    """Read the memo of a run.
+
+    Raises:
+        PayloadUnavailable: it cannot be decoded or fetched.
+    """
     with connection().cursor() as cursor:
         cursor.execute("SELECT memo FROM aion_run WHERE id = %s", [dialect().uuid(run_id)])
         row = cursor.fetchone()
-    found: dict[str, Any] = msgspec.json.decode(row[0]) if row else {}
+    found: dict[str, Any] = msgspec.json.decode(plain_payload(row[0], run_id)) if row else {}
     return found

@@ -11,6 +11,7 @@ from aion.core.events import Event
 from aion.core.history import encode_event
 from aion.store.dialects import connection, dialect
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE
+from aion.store.sealing import Sealed, stored_bodies
 
 START: Final = "start"
 """The message kind that says: fold the recorded first event."""
@@ -33,9 +34,18 @@ def message(run_id: uuid.UUID, event: Event) -> Posted:
     return run_id, type(event).__name__, encode_event(event).decode()
 
 
+def notice(run_id: uuid.UUID, event: Event) -> Posted:
+    """Make a message that holds ids and the engine's own words: it is written as it is."""
+    return run_id, type(event).__name__, Sealed(encode_event(event).decode())
+
+
 def post(messages: Iterable[Posted], *, now: dt.datetime, cursor: Any = None) -> None:
-    """Put messages into mailboxes, in one statement. The caller rings the bell after commit."""
-    rows = [(run_id, kind, body, now, False) for run_id, kind, body in messages]
+    """Put messages into mailboxes, in one statement. The caller rings the bell after commit.
+
+    Raises:
+        PayloadUnavailable: a codec or the storage failed; nothing is written.
+    """
+    rows = [(run_id, kind, body, now, False) for run_id, kind, body in stored_bodies(messages)]
     if not rows:
         return
     if cursor is not None:
@@ -46,7 +56,7 @@ def post(messages: Iterable[Posted], *, now: dt.datetime, cursor: Any = None) ->
 
 
 def waiting(run_id: uuid.UUID) -> list[tuple[str, str]]:
-    """Read the kind and body of each message of a run, the oldest first."""
+    """Read the kind and the sealed body of each message of a run, the oldest first."""
     with connection().cursor() as cursor:
         cursor.execute(
             "SELECT kind, body FROM aion_message WHERE run_id = %s ORDER BY id",

@@ -37,6 +37,7 @@ class Outgoing(msgspec.Struct):
 
     sender_run_id: uuid.UUID
     event: SignalSent | ExternalCancelRequested
+    sealed: bool = False
 
 
 def address(cursor: Any, outgoing: Sequence[Outgoing]) -> list[Posted]:
@@ -78,14 +79,14 @@ def _posted(item: Outgoing, found: tuple[uuid.UUID, uuid.UUID | None] | None) ->
             sender_run_id=str(item.sender_run_id) if event.request_id else "",
             sender_request_id=event.request_id,
         )
-    return mailbox.message(receiver, arrival)
+    return (mailbox.notice if item.sealed else mailbox.message)(receiver, arrival)
 
 
 def refusal(sender_run_id: uuid.UUID, request_id: str, workflow_id: str) -> Posted:
     """Tell a sender that there was no open run to take its message."""
     error = RunNotFound(f"Workflow id {workflow_id!r} has no open run", workflow_id=workflow_id)
     event = ExternalRequestFailed(request_id=request_id, failure=failure_from(error))
-    return mailbox.message(sender_run_id, event)
+    return mailbox.notice(sender_run_id, event)
 
 
 ANSWERED = ("SignalReceived", "CancelRequested")

@@ -7,6 +7,7 @@ again under the run's lock before anything is changed, so a turn in between is n
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,12 +15,22 @@ from typing import Any, Final
 
 import msgspec
 
+from aion.core.errors import HistoryError, PayloadUnavailable
 from aion.core.history import Recorded, decode_event
 from aion.core.search_attributes import ValueRow, value_rows
 from aion.core.shown import Shown
 from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
-from aion.store import search_values, shown
+from aion.store import histories, search_values, shown
 from aion.store.dialects import connection, dialect
+from aion.store.sealing import (
+    plain_body,
+    plain_failure,
+    plain_payload,
+    stored_failure,
+    stored_payload,
+)
+
+log = logging.getLogger("aion.recovery")
 
 _DECIDING: Final = [kind.__name__ for kind in STATUS_AFTER]
 _CLOSING: Final = [kind.__name__ for kind in TERMINAL_EVENTS]
@@ -42,6 +53,7 @@ class Compared(msgspec.Struct):
     kind: str
     decided_at: dt.datetime
     closing: str | None
+    is_readable: bool = True
 
     @property
     def is_whole(self) -> bool:
@@ -53,7 +65,7 @@ class ShownByRows(msgspec.Struct):
     """What the rows of a run show: search attributes as values and as rows, and the memo."""
 
     search_attributes: dict[str, Any]
-    memo: dict[str, Any]
+    memo: dict[str, Any] | None  # None: it cannot be read
     values: set[ValueRow]
 
     def agrees(self, right: Shown) -> bool:
@@ -107,12 +119,28 @@ def _bytes_of(column: str) -> str:
     return f"length(CAST({column} AS BLOB))"
 
 
+def _open(values: dict[str, Any]) -> None:
+    """Bring payloads back, so that they can be compared: sealed twice, nothing looks the same."""
+    run_id = values["id"]
+    try:
+        if values["result"] is not None:
+            values["result"] = plain_payload(values["result"], run_id)
+        if values["failure"] is not None:
+            values["failure"] = plain_failure(values["failure"], run_id)
+        if values["closing"] is not None:
+            values["closing"] = plain_body(values["kind"], values["closing"], run_id)
+    except PayloadUnavailable as error:
+        log.warning("Run %s cannot be compared with its history: %s", run_id, error)
+        values["is_readable"] = False
+
+
 def _compared(row: tuple[Any, ...]) -> Compared:
     sql = dialect()
-    values = dict(zip(Compared.__struct_fields__, row, strict=True))
+    values = dict(zip(Compared.__struct_fields__[:-1], row, strict=True))
     values["id"] = sql.read_uuid(values["id"])
     values["decided_at"] = sql.read_time(values["decided_at"])
     values["history_bytes"] = int(values["history_bytes"])
+    _open(values)
     if values["closed_at"] is not None:
         values["closed_at"] = sql.read_time(values["closed_at"])
     return Compared(**values)
@@ -129,6 +157,14 @@ def lock(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
         return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
 
 
+def _plain_bytes(run: Compared) -> int:
+    """Give the bytes of a history before any codec; those that are stored where it cannot be read."""
+    try:
+        return sum(recorded.stored_size for recorded in histories.load_one(run.id))
+    except (PayloadUnavailable, HistoryError):
+        return run.history_bytes
+
+
 def write_projection(run: Compared) -> None:
     """Write what a run's row should say. For the holder of its lock."""
     sql = dialect()
@@ -140,12 +176,42 @@ def write_projection(run: Compared) -> None:
                 run.status,
                 run.last_seq,
                 sql.time(run.closed_at),
-                run.result,
-                run.failure,
-                run.history_bytes,
+                None if run.result is None else stored_payload(run.result, run.id),
+                None if run.failure is None else stored_failure(run.failure, run.id),
+                _plain_bytes(run),
                 sql.uuid(run.id),
             ],
         )
+
+
+def with_memos(histories: dict[uuid.UUID, list[Recorded]]) -> dict[uuid.UUID, list[Recorded]]:
+    """Bring the memos of histories back; those where that fails are left out."""
+    found = {}
+    for run_id, history in histories.items():
+        try:
+            found[run_id] = [_with_memo(recorded, run_id) for recorded in history]
+        except PayloadUnavailable as error:
+            log.warning("The memo of run %s cannot be compared: %s", run_id, error)
+    return found
+
+
+def _with_memo(recorded: Recorded, run_id: uuid.UUID) -> Recorded:
+    event: Any = recorded.event
+    memo = getattr(event, "memo", None)
+    if memo is None:
+        return recorded
+    plain = plain_payload(bytes(memo).decode(), run_id)
+    changed = msgspec.structs.replace(event, memo=msgspec.Raw(plain.encode()))
+    return msgspec.structs.replace(recorded, event=changed)
+
+
+def _memo(text: str, run_id: uuid.UUID) -> dict[str, Any] | None:
+    """Read a memo; None where it cannot be brought back: then it is written anew."""
+    try:
+        memo: dict[str, Any] = msgspec.json.decode(plain_payload(text, run_id))
+    except PayloadUnavailable:
+        return None
+    return memo
 
 
 def shown_by_rows(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, ShownByRows]:
@@ -161,7 +227,7 @@ def shown_by_rows(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, ShownByRows]:
         values = search_values.read(ids, cursor=cursor)
     return {
         run_id: ShownByRows(
-            msgspec.json.decode(searched), msgspec.json.decode(memo), values.get(run_id, set())
+            msgspec.json.decode(searched), _memo(memo, run_id), values.get(run_id, set())
         )
         for run_id, searched, memo in rows
     }
@@ -190,7 +256,7 @@ def remove_leftovers(*, limit: int) -> int:
 def histories_of(
     ids: Sequence[uuid.UUID], kinds: Iterable[type]
 ) -> dict[uuid.UUID, list[Recorded]]:
-    """Load the events of some kinds, in the order of their seq."""
+    """Load the events of some kinds, in the order of their seq. Their payloads are as stored."""
     sql = dialect()
     found: dict[uuid.UUID, list[Recorded]] = defaultdict(list)
     with connection().cursor() as cursor:

@@ -110,6 +110,7 @@ class Problem(msgspec.Struct, gc=False, omit_defaults=True):
     traceback: str = ""
     where: str = ""
     at: dt.datetime | None = None
+    sealed: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET  # message and traceback, where encoded
 
 
 class Hold(msgspec.Struct, gc=False):
@@ -127,3 +128,5 @@ class NewEvents(msgspec.Struct):
     run_id: uuid.UUID
     expected_seq: int
     events: list[Recorded]
+    sealed: bool = False
+    size: int | None = None  # the bytes of what was sealed

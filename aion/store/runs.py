@@ -11,11 +11,13 @@ import msgspec
 
 from aion.core.events import WorkflowStarted
 from aion.core.history import encode_event
+from aion.core.sealing import MARK, PayloadContext, Sealer
 from aion.core.status import RunStatus
 from aion.store import mailbox, search_values
 from aion.store.dialects import connection, dialect
 from aion.store.histories import first_event, insert_events
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TIMER_COLUMNS
+from aion.store.sealing import plain_failure, plain_payload, plain_problem, sealer
 
 COLUMNS = {
     "id": "uuid",
@@ -50,6 +52,8 @@ class NewRun(msgspec.Struct):
     at: dt.datetime
     seq: int = 1
     chain_position: int = 0
+    sealed: bool = False
+    size: int = 0  # the bytes of the first event before it was sealed
 
     @property
     def deadline_at(self) -> dt.datetime | None:
@@ -104,14 +108,27 @@ def _uuid(text: str | None) -> uuid.UUID | None:
     return uuid.UUID(text) if text else None
 
 
+def sealed_run(new: NewRun, by: Sealer | None = None) -> NewRun:
+    """Seal the first event of a run. Its memo is the row's too."""
+    by = by or sealer()
+    started = new.started
+    if new.sealed or not (by.is_on or MARK in encode_event(started).decode()):
+        return new
+    context = PayloadContext(started.workflow_id, started.workflow_type, str(new.id))
+    sealed = by.seal_fields(started, context)
+    size = len(encode_event(started))
+    return msgspec.structs.replace(new, started=sealed, sealed=True, size=size)
+
+
 def try_insert(new: NewRun) -> bool:
     """Create a run unless its workflow id has an open one; False then, and nothing is written.
 
     Must run inside a transaction. The conflict is an answer, not an error, so that a transaction of
     the caller stays usable. On PostgreSQL one statement writes all rows of a run without timers.
     """
+    new = sealed_run(new)
     data = encode_event(new.started)
-    values = [_plain(value) for value in new.row(len(data))]
+    values = [_plain(value) for value in new.row(new.size or len(data))]
     with connection().cursor() as cursor:
         if dialect().name == "postgresql":
             prompt = new.started.start_delay is None
@@ -154,8 +171,9 @@ def insert_many(news: Sequence[NewRun], *, cursor: Any) -> list[NewRun]:
     """
     if not news:
         return []
-    encoded = [(new, encode_event(new.started)) for new in news]
-    rows = [new.row(len(data)) for new, data in encoded]
+    sealed = [sealed_run(new) for new in news]
+    encoded = [(new, encode_event(new.started)) for new in sealed]
+    rows = [new.row(new.size or len(data)) for new, data in encoded]
     inserted = dialect().insert_free(cursor, "aion_run", COLUMNS, rows)
     _insert_beginnings(cursor, [(new, data) for new, data in encoded if new.id in inserted])
     return [new for new in news if new.id not in inserted]
@@ -209,7 +227,7 @@ def id_for_parent(run_id: uuid.UUID, chain_position: int) -> uuid.UUID:
 
 
 class RunSummary(msgspec.Struct):
-    """A run as callers see it."""
+    """A run as its row says. Result, failure, problem and memo are as stored until it is `opened`."""
 
     id: uuid.UUID
     workflow_id: str
@@ -234,6 +252,21 @@ class RunSummary(msgspec.Struct):
     continued_from_run_id: uuid.UUID | None
     parent_run_id: uuid.UUID | None
     owner_id: uuid.UUID | None
+
+
+def opened(run: RunSummary) -> RunSummary:
+    """Give a run that was read, with its payloads as they were.
+
+    Raises:
+        PayloadUnavailable: one cannot be brought back.
+    """
+    return msgspec.structs.replace(
+        run,
+        result=None if run.result is None else plain_payload(run.result, run.id),
+        failure=None if run.failure is None else plain_failure(run.failure, run.id),
+        problem=None if run.problem is None else plain_problem(run.problem, run.id),
+        memo=plain_payload(run.memo, run.id),
+    )
 
 
 _SUMMARY = (
@@ -317,7 +350,7 @@ def _one(where: str, parameters: list[Any]) -> RunSummary | None:
 
 
 class RunState(NamedTuple):
-    """What a waiter looks at: result and failure are JSON; the successor is that of a closed run."""
+    """What a waiter looks at: result and failure are as stored; the successor is that of a closed run."""
 
     status: RunStatus
     result: str | None

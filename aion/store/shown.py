@@ -11,6 +11,7 @@ import msgspec
 from aion.core.shown import Shown
 from aion.store import search_values
 from aion.store.dialects import dialect
+from aion.store.sealing import stored_payload
 
 COLUMNS = {"id": "uuid", "search_attributes": "jsonb", "memo": "text"}
 
@@ -21,11 +22,17 @@ class ShownWrite(msgspec.Struct):
     run_id: uuid.UUID
     shown: Shown
     searched: bool = True
+    memo: str = ""  # as it is to be written, where that was settled before
 
     def row(self) -> tuple[uuid.UUID, str, str]:
         """Give the columns of `COLUMNS`."""
         searched = msgspec.json.encode(self.shown.search_attributes).decode()
-        return self.run_id, searched, msgspec.json.encode(self.shown.memo).decode()
+        return self.run_id, searched, self.memo or stored_payload(self.plain_memo, self.run_id)
+
+    @property
+    def plain_memo(self) -> str:
+        """The memo as JSON."""
+        return msgspec.json.encode(self.shown.memo).decode()
 
 
 def write(cursor: Any, writes: Sequence[ShownWrite]) -> None:

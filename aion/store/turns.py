@@ -32,6 +32,7 @@ from aion.store.rows import (
     TimerOrder,
 )
 from aion.store.runs import NewRun
+from aion.store.sealing import stored_failure, stored_payload, stored_problem
 from aion.store.shown import ShownWrite
 from aion.store.updates import UpdateAnswer
 
@@ -78,6 +79,11 @@ class TurnWrites:
     requests: list[Taken] = dataclasses.field(default_factory=list)
     attributes: list[ShownWrite] = dataclasses.field(default_factory=list)
 
+    def add(self, other: TurnWrites) -> None:
+        """Join what another part of the batch writes to this."""
+        for field in dataclasses.fields(self):
+            getattr(self, field.name).extend(getattr(other, field.name))
+
 
 def write(writes: TurnWrites, *, now: dt.datetime) -> None:
     """Write a batch. Must run inside the transaction that holds the locks of its runs."""
@@ -119,8 +125,8 @@ def _update_runs(cursor: Any, runs: list[RunUpdate], sizes: dict[uuid.UUID, int]
             str(run.status),
             run.owner_id,
             run.closed_at,
-            run.result,
-            run.failure,
+            None if run.result is None else stored_payload(run.result, run.id),
+            None if run.failure is None else stored_failure(run.failure, run.id),
             None,
             0,
             None,
@@ -142,7 +148,7 @@ def _refused(new: NewRun) -> Posted:
     event = ChildWorkflowFailed(
         workflow_id=started.workflow_id, run_id=str(new.id), failure=failure_from(error)
     )
-    return mailbox.message(uuid.UUID(started.parent_run_id), event)
+    return mailbox.notice(uuid.UUID(started.parent_run_id), event)
 
 
 def _insert_timers(cursor: Any, timers: list[TimerOrder]) -> None:
@@ -201,7 +207,7 @@ def _cancel_activities(cursor: Any, identities: list[Identity]) -> list[Posted]:
         parameters,
     )
     confirmed = [
-        mailbox.message(sql.read_uuid(run_id), ActivityCancelled(activity_id=activity_id))
+        mailbox.notice(sql.read_uuid(run_id), ActivityCancelled(activity_id=activity_id))
         for run_id, activity_id in cursor.fetchall()
     ]
     cursor.execute(
@@ -234,7 +240,7 @@ def _hold(cursor: Any, holds: list[Hold]) -> None:
     if not holds:
         return
     rows = [
-        (hold.run_id, msgspec.json.encode(hold.problem).decode(), hold.count, hold.until, None)
+        (hold.run_id, stored_problem(hold.problem, hold.run_id), hold.count, hold.until, None)
         for hold in holds
     ]
     dialect().update(cursor, "aion_run", HOLD_COLUMNS, rows)

@@ -12,9 +12,9 @@ import msgspec
 from aion.core.errors import RunClosed
 from aion.core.failures import encode_failure, failure_from
 from aion.store.dialects import connection, dialect
+from aion.store.sealing import UPDATE, plain_failure, plain_payload, stored_failure, stored_payload
 
-KIND: Final = "update"
-"""The message kind of an update that asks to be accepted."""
+KIND: Final = UPDATE
 
 COLUMNS = {
     "run_id": "uuid",
@@ -70,7 +70,7 @@ def standing(run_id: uuid.UUID, update_id: str) -> Standing:
 
 
 def find(run_id: uuid.UUID, update_id: str) -> UpdateAnswer | None:
-    """Read where an update stands; None when the run has none of this id."""
+    """Read where an update stands, its answer as it is stored; None when the run has none of this id."""
     with connection().cursor() as cursor:
         cursor.execute(
             "SELECT state, result, failure FROM aion_update WHERE run_id = %s AND update_id = %s",
@@ -80,11 +80,33 @@ def find(run_id: uuid.UUID, update_id: str) -> UpdateAnswer | None:
     return None if row is None else UpdateAnswer(run_id, update_id, *row)
 
 
+def opened(found: UpdateAnswer) -> UpdateAnswer:
+    """Give an answer that was read, with its payloads as they were.
+
+    Raises:
+        PayloadUnavailable: one cannot be brought back.
+    """
+    return msgspec.structs.replace(
+        found,
+        result=None if found.result is None else plain_payload(found.result, found.run_id),
+        failure=None if found.failure is None else plain_failure(found.failure, found.run_id),
+    )
+
+
 def answer(cursor: Any, answers: Sequence[UpdateAnswer]) -> None:
     """Write where updates stand now, in one statement; the latest of each counts."""
     latest = {(one.run_id, one.update_id): one for one in answers}
     if latest:
-        rows = [msgspec.structs.astuple(one) for one in latest.values()]
+        rows = [
+            (
+                one.run_id,
+                one.update_id,
+                one.state,
+                None if one.result is None else stored_payload(one.result, one.run_id),
+                None if one.failure is None else stored_failure(one.failure, one.run_id),
+            )
+            for one in latest.values()
+        ]
         dialect().update(cursor, "aion_update", COLUMNS, rows, keys=2)
 
 

@@ -13,10 +13,10 @@ from typing import Final
 from aion.core.events import Event, Role, UpdateAccepted, WorkflowStarted
 from aion.core.failures import Failure
 from aion.core.history import Recorded
+from aion.core.requests import UpdateRequest
 from aion_engine.replay.endings import FOLDED_AFTER_CLOSE, PASSED_ON
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.left_behind import report
-from aion_engine.replay.updates import UpdateRequest
 
 
 def advance(

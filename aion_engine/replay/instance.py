@@ -63,6 +63,7 @@ from aion.core.events import (
 from aion.core.failures import Failure, failure_from
 from aion.core.headers import NO_HEADERS, Headers
 from aion.core.history import Recorded
+from aion.core.requests import UpdateRequest
 from aion_engine.replay.activities import Activities, LocalActivity
 from aion_engine.replay.children import Children
 from aion_engine.replay.command_log import CommandLog, Evicted, Mode
@@ -77,7 +78,7 @@ from aion_engine.replay.naming import describe
 from aion_engine.replay.stack import Stack
 from aion_engine.replay.task_errors import TaskErrors
 from aion_engine.replay.timers import EPOCH, Timers
-from aion_engine.replay.updates import UpdateRequest, Updates
+from aion_engine.replay.updates import Updates
 
 
 class Instance:

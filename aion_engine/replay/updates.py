@@ -18,6 +18,7 @@ from aion.authoring.interceptor_inputs import HandleUpdateInput
 from aion.core.errors import ApplicationError, WorkflowCodeError
 from aion.core.events import UpdateAccepted, UpdateCompleted
 from aion.core.failures import Failure, failure_from
+from aion.core.requests import UpdateRequest
 from aion_engine.replay.command_log import CommandLog
 from aion_engine.replay.inbound import around_update, validate_update
 from aion_engine.replay.messages import Host, Messages, is_cancel
@@ -25,15 +26,6 @@ from aion_engine.replay.messages import Host, Messages, is_cancel
 current_update: contextvars.ContextVar[UpdateInfo | None] = contextvars.ContextVar(
     "aion_update", default=None
 )
-
-
-class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """An update that asks to be accepted. Not an event: only an accepted one becomes history."""
-
-    update_id: str
-    name: str
-    input: msgspec.Raw = msgspec.Raw(b"{}")
-    headers: dict[str, str] = {}
 
 
 class Updates:

@@ -8,11 +8,13 @@ import msgspec
 
 from aion.core.events import ActivityOutcome, Event, SignalReceived, TimerFired
 from aion.core.history import decode_event
+from aion.core.requests import UpdateRequest
+from aion.core.sealing import Sealer
 from aion.store import mailbox, requests, rows, runs, updates
 from aion.store.outgoing import ANSWERED, TERMINATE, refusals
 from aion.store.rows import Claimed
+from aion.store.sealing import Sealed, plain_body
 from aion.store.turns import TurnWrites
-from aion_engine.replay.updates import UpdateRequest
 
 
 def consume(one: Claimed, writes: TurnWrites) -> None:
@@ -44,7 +46,7 @@ def refuse_late(one: Claimed, writes: TurnWrites) -> None:
     copied = any(m.kind in _ANSWERS for m in one.messages) and bool(runs.copied_from(successor.id))
     kinds = (*_FORWARDED, *_ANSWERS) if copied else _FORWARDED
     writes.messages_out.extend(
-        (successor.id, m.kind, m.body) for m in one.messages if m.kind in kinds
+        (successor.id, m.kind, Sealed(m.body)) for m in one.messages if m.kind in kinds
     )
     consume(one, writes)
 
@@ -68,15 +70,23 @@ def drop_unfolded(one: Claimed, writes: TurnWrites) -> None:
     writes.messages_out.extend(refusals(one.run.workflow_id, waiting))
 
 
+def _arrival(kind: str, body: str) -> Event | UpdateRequest:
+    return _read_update(body) if kind == updates.KIND else decode_event(kind, body)
+
+
 _read_update = msgspec.json.Decoder(UpdateRequest).decode
 
 
-def arrivals_of(one: Claimed, local: Sequence[ActivityOutcome]) -> list[Event | UpdateRequest]:
-    """Give what is to be folded, in order: messages, outcomes of local activities, fired timers."""
-    written: list[Event | UpdateRequest] = [
-        _read_update(message.body)
-        if message.kind == updates.KIND
-        else decode_event(message.kind, message.body)
+def arrivals_of(
+    one: Claimed, local: Sequence[ActivityOutcome], by: Sealer
+) -> list[Event | UpdateRequest]:
+    """Give what is to be folded, in order: messages, outcomes of local activities, fired timers.
+
+    Raises:
+        PayloadUnavailable: a payload of a message cannot be brought back.
+    """
+    written = [
+        _arrival(message.kind, plain_body(message.kind, message.body, one.run.id, by))
         for message in one.messages
         if message.kind not in (mailbox.START, mailbox.WAKE)
     ]

@@ -33,13 +33,13 @@ from aion.authoring.activity import CompleteAsync
 from aion.authoring.activity_definition import Activity
 from aion.authoring.context import ActivityInfo
 from aion.authoring.registry import registry
-from aion.core.errors import CancelledError, StaleAttempt
-from aion.core.failures import failure_from
+from aion.core.errors import CancelledError, PayloadStorageError, PayloadUnavailable, StaleAttempt
+from aion.core.failures import Failure, failure_from
 from aion.operations import activity_outcome
 from aion.operations.clock import clock
 from aion.operations.complete_activity import make_token
 from aion.store import activities, fencing
-from aion.store.attempts import Attempt
+from aion.store.attempts import Attempt, opened
 from aion.store.dialects import atomic, connection
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime.attempts import AttemptContext, call
@@ -57,11 +57,20 @@ class Running:
 
 
 def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
-    """Claim an attempt; None when there is nothing to be begun."""
+    """Claim an attempt; None when there is nothing to be begun.
+
+    An attempt whose payloads cannot be decoded or fetched has failed: the policy says what then.
+    """
     attempt = activities.claim_attempt(
         task_id, number, owner_id=worker.id, pid=os.getpid(), now=clock.now()
     )
     if attempt is None:
+        return None
+    try:
+        attempt = opened(attempt)
+    except PayloadUnavailable as error:
+        blank = msgspec.structs.replace(attempt, heartbeat_details="[]")
+        _failed(Running(blank, AttemptContext(info_of(blank))), error, worker)
         return None
     return Running(attempt, AttemptContext(info_of(attempt), beat_of(attempt)))
 
@@ -162,11 +171,9 @@ def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> 
 
 
 def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> None:
-    def settle() -> None:
-        running.context.flush()
-        again = activity_outcome.fail(
-            running.attempt, failure_from(error), worker=worker.name, error=error
-        )
+    def settle(failure: Failure) -> None:
+        _flush(running)
+        again = activity_outcome.fail(running.attempt, failure, worker=worker.name, error=error)
         log.log(
             logging.INFO if getattr(error, "benign", False) else logging.WARNING,
             "Activity %s failed at attempt %d (%s): %s: %s",
@@ -178,7 +185,22 @@ def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> N
             extra={"run_id": running.context.info.run_id},
         )
 
-    _settle(running, settle)
+    failure = failure_from(error)
+    try:
+        _settle(running, partial(settle, failure))
+    except PayloadUnavailable as unavailable:
+        log.exception("What activity %s raised cannot be written", running.attempt.id)
+        # What cannot be encoded is left out, and the type says so: nobody may take it for the error itself.
+        bare = Failure(type=unavailable.code, message="", non_retryable=failure.non_retryable)
+        _settle(running, partial(settle, bare))
+
+
+def _flush(running: Running) -> None:
+    """Write the last heartbeat details; an attempt that has failed does not fail again for them."""
+    try:
+        running.context.flush()
+    except PayloadUnavailable as error:
+        log.warning("The last heartbeat of activity %s is lost: %s", running.attempt.id, error)
 
 
 def _settle(running: Running, settle: Callable[[], Any]) -> None:
@@ -195,11 +217,15 @@ def persistently(action: Callable[[], Any]) -> None:
 
     Raises:
         DatabaseError: it still fails after several seconds; the attempt ends by its timeouts then.
+        PayloadStorageError: so does the storage of large payloads; the attempt has failed then.
         StaleAttempt: the attempt is no longer the current one.
     """
     for pause in _PAUSES:
         try:
             action()
+        except PayloadStorageError as error:
+            log.warning("An outcome could not be stored, once more in %.1f s: %s", pause, error)
+            time.sleep(pause)
         except (OperationalError, InterfaceError) as error:
             log.warning("An outcome could not be written, once more in %.1f s: %s", pause, error)
             connection().close()

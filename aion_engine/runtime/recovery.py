@@ -177,7 +177,7 @@ def wrongly_shown(ids: Sequence[uuid.UUID]) -> list[ShownWrite]:
     """Give what those runs should show whose rows show something else."""
     if not ids:
         return []
-    histories = recovery.histories_of(ids, (*SHOWING, WorkflowReopened))
+    histories = recovery.with_memos(recovery.histories_of(ids, (*SHOWING, WorkflowReopened)))
     rows = recovery.shown_by_rows(ids)
     return [
         ShownWrite(run_id, right)
@@ -187,7 +187,9 @@ def wrongly_shown(ids: Sequence[uuid.UUID]) -> list[ShownWrite]:
 
 
 def projected(run: Compared) -> Compared:
-    """Give a run as its history says it should be."""
+    """Give a run as its history says it should be; as it is where its payloads cannot be read."""
+    if not run.is_readable:
+        return run
     status = _STATUS[run.kind]
     right = msgspec.structs.replace(run, status=str(status), head_seq=run.last_seq)
     if status.is_open or run.closing is None:

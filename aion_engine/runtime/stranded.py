@@ -114,8 +114,8 @@ def repair(run_id: uuid.UUID, *, now: dt.datetime) -> Repaired:
     run = claims.lock_run(run_id)
     if run is None or run.closed or run.owner_id is not None:
         return (0, 0, 0)
-    history = histories.load_one(run_id)
     try:
+        history = histories.load_one(run_id)
         instance, wants = _replayed(run_id, run.workflow_type, history)
     except Exception as error:  # noqa: BLE001  # what is wrong with its code is for its next turn to say
         level = logging.INFO if isinstance(error, AionError) else logging.WARNING

@@ -4,9 +4,9 @@ Theory of operation
 -------------------
 All of it is one transaction over many runs. What may go wrong, and what then happens:
 
-* *One run's code fails in a way that holds it* (or never yields, or its type is unknown here): its instance
-  is dropped, nothing of its turn is written but its problem, its messages stay and are parked. The others
-  of the batch commit.
+* *One run's code fails in a way that holds it* (or never yields, or its type is unknown here, or its payloads
+  cannot be decoded, fetched or encoded): its instance is dropped, nothing of its turn is written but its
+  problem, its messages stay and are parked. The others of the batch commit.
 * *The process dies before the commit*: nothing happened; the locks end with the connection.
 * *The process dies after the commit*: activities not handed over are published by the sweep; local
   activities are run again by whoever gets the run when this worker's lease has ended.
@@ -25,36 +25,31 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
-from aion.authoring.registry import registry
-from aion.authoring.workflow_definition import WorkflowDefinition
 from aion.conf import settings
-from aion.core.errors import DefinitionError, InvalidSearchAttribute, NonDeterminismError
+from aion.core.errors import InvalidSearchAttribute, NonDeterminismError, PayloadUnavailable
 from aion.core.events import (
     ActivityOutcome,
     Event,
-    Role,
     WorkflowFailed,
     WorkflowStarted,
     WorkflowTerminated,
 )
 from aion.core.failures import failure_from
 from aion.core.history import Recorded
-from aion.core.pending import effective
 from aion.core.ports import Handover
+from aion.core.requests import UpdateRequest
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
-from aion.store import claims, histories, mailbox, sessions, turns
+from aion.store import claims, histories, mailbox, sealed_turns, sealing, sessions, turns
 from aion.store.dialects import atomic
-from aion.store.rows import Claimed, RunRow
+from aion.store.rows import Claimed, RunUpdate
 from aion.store.shown import ShownWrite
 from aion.store.turns import TurnWrites
 from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
-from aion_engine.replay.replayer import reopen, replay
 from aion_engine.replay.watchdog import Watchdog
 from aion_engine.runtime import announcing, effects, limits, lineage
 from aion_engine.runtime.arrivals import (
-    arrivals_of,
     consume,
     deadline_of,
     refuse_late,
@@ -63,6 +58,7 @@ from aion_engine.runtime.arrivals import (
 )
 from aion_engine.runtime.aside import Aside
 from aion_engine.runtime.batches import Batch
+from aion_engine.runtime.beginning import instance_of, unfolded_start
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import hold_for
 from aion_engine.runtime.registered_attributes import RegisteredAttributes
@@ -166,45 +162,61 @@ class Turns:
         ]
 
     def _turn(self, work: Work, writes: TurnWrites, batch: Batch, now: dt.datetime) -> None:
+        """Take one run's turn. With codecs its writes join the batch when all of them are sealed."""
+        part = work.part_of(writes)
+        try:
+            update = self._decide(work, part, now)
+            if part is not writes:
+                sealed_turns.seal(part, work.sealer)
+        except PayloadUnavailable as error:
+            work.to_tell.clear()  # nothing of it has happened
+            self._failed(work, error, writes, now)
+            return
+        if part is not writes:
+            writes.add(part)
+        if update is not None:
+            self._keep(work, update, batch)
+
+    def _decide(self, work: Work, writes: TurnWrites, now: dt.datetime) -> RunUpdate | None:
+        """Say what a run's turn writes; give its new projection where its code has taken the turn."""
         run, one = work.run, work.claimed
         if run.closed:
             refuse_late(one, writes)
-            return
+            return None
         reason = termination(one)
         if reason is not None:
             event: Event = WorkflowTerminated(reason=reason)
             close_unseen(work, effects.closing(run, [], event, now), writes)
-            return
+            return None
         if run.status == RunStatus.PAUSED or (run.held_until and run.held_until > now):
             self._leave(work, writes, now)
-            return
+            return None
         failure = limits.beyond(run)
         if failure is not None:
             event = WorkflowFailed(failure=failure, by_engine=True)
             self._revive(work)
             close_unseen(work, effects.closing(run, [], event, now), writes)
-            return
+            return None
         aside = Aside()
         try:
             gained = self._watched(work, now, aside)
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
-            return
+            return None
         if gained is None:
             await_start(work, writes, now)
-            return
-        self._keep(work, gained, aside.passed_on, writes, batch)
+            return None
         aside.answer(run.id, writes)
+        return self._add(work, gained, aside.passed_on, writes)
 
-    def _keep(
+    def _add(
         self,
         work: Work,
         gained: list[Recorded],
         passed_on: list[Event],
         writes: TurnWrites,
-        batch: Batch,
-    ) -> None:
-        """Add a turn that succeeded to the batch, and keep or close its instance."""
+    ) -> RunUpdate:
+        """Add what a turn that succeeded writes."""
         run, instance = work.run, work.instance
         assert instance is not None  # noqa: S101  # it has just taken its turn
         update = effects.add_turn(
@@ -222,12 +234,19 @@ class Turns:
         self._registry.note(instance)
         if run.held_until is not None:
             writes.unparked.append(run.id)  # a message brought it back before its time
+        if update.closed_at is not None and instance.updates.open:
+            writes.updates_abandoned.append(run.id)
+        return update
+
+    def _keep(self, work: Work, update: RunUpdate, batch: Batch) -> None:
+        """Keep the instance of a turn that is in the batch, or close it with its run."""
+        run, instance = work.run, work.instance
+        assert instance is not None  # noqa: S101  # it has just taken its turn
         if update.closed_at is not None:
-            if instance.updates.open:
-                writes.updates_abandoned.append(run.id)
             instance.close()
             return
-        self.cache.put(run.id, instance, run.history_bytes + _BYTES_PER_EVENT * len(gained))
+        size = run.history_bytes + _BYTES_PER_EVENT * update.gained_events
+        self.cache.put(run.id, instance, size)
         if instance.local_activities:
             batch.locals.append((work.claimed, instance))
 
@@ -239,35 +258,38 @@ class Turns:
     ) -> list[Recorded] | None:
         """Fold, and once more where a search attribute may have been registered a moment ago."""
         watched = f"run {work.run.id} of {work.run.workflow_type}"
+        arrivals, history = work.read()  # not watched: a slow storage is not the code's fault
         try:
             with self._watchdog.watch(watched):
-                return self._fold(work, now, aside)
+                return self._fold(work, arrivals, history, now, aside)
         except InvalidSearchAttribute:
             if not self._registry.learns():
                 raise
         aside.clear()
         work.drop_instance()
         work.rows = histories.load_rows([work.run.id]).get(work.run.id, [])
+        arrivals, history = work.read()
         with self._watchdog.watch(watched):
-            return self._fold(work, now, aside)
+            return self._fold(work, arrivals, history, now, aside)
 
     def _fold(
         self,
         work: Work,
+        arrivals: list[Event | UpdateRequest],
+        stored: list[Recorded],
         now: dt.datetime,
         aside: Aside,
     ) -> list[Recorded] | None:
         """Bring a run's code up to date and on; None where its time to begin has not come."""
         run = work.run
-        arrivals, deadline = arrivals_of(work.claimed, work.outcomes), deadline_of(work.claimed)
+        deadline = deadline_of(work.claimed)
         arrivals = without_repeats(work.claimed, arrivals, aside.repeated)
         start = None
         if work.instance is None:
-            stored = histories.decode_rows(work.rows)
-            start = _unfolded_start(stored)
+            start = unfolded_start(stored)
             if start is not None and is_to_wait(start.event, work.claimed):
                 return None
-            work.instance = _instance(run, stored, start)
+            work.instance = instance_of(run, stored, start)
         else:
             work.instance.context.extent.settle(run.history_bytes)
         self._registry.tell(work.instance)
@@ -289,7 +311,7 @@ class Turns:
 
     def _leave(self, work: Work, writes: TurnWrites, now: dt.datetime) -> None:
         """Leave a paused or held run's mail where it is, out of the queue. Its deadlines pass as always."""
-        writes.messages_out.extend(mailbox.message(work.run.id, one) for one in work.outcomes)
+        self._post_outcomes(work, writes)
         deadline = deadline_of(work.claimed)
         if deadline is None:
             work.drop_instance()
@@ -306,12 +328,12 @@ class Turns:
         if work.instance is not None:
             return
         try:
-            stored = histories.decode_rows(work.rows)
+            stored = histories.decode_rows(work.rows, work.run.id)
             first = stored[0].event
             chained = isinstance(first, WorkflowStarted) and (first.cron or first.retry)
-            if chained and _unfolded_start(stored) is None:
+            if chained and unfolded_start(stored) is None:
                 with self._watchdog.watch(f"the end of run {work.run.id}"):
-                    work.instance = _instance(work.run, stored, None)
+                    work.instance = instance_of(work.run, stored, None)
         except (KeyboardInterrupt, MemoryError):
             raise
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
@@ -338,10 +360,19 @@ class Turns:
             error,
             extra={"run_id": str(run.id), "workflow_id": run.workflow_id},
         )
-        writes.messages_out.extend(mailbox.message(run.id, one) for one in work.outcomes)
+        self._post_outcomes(work, writes)
         hold = hold_for(run, error, now)
         writes.holds.append(hold)
         announcing.held(work, error, hold.count)
+
+    def _post_outcomes(self, work: Work, writes: TurnWrites) -> None:
+        """Put outcomes of local activities into the mailbox of a run that does not take them now."""
+        messages = [mailbox.message(work.run.id, one) for one in work.outcomes]
+        try:
+            writes.messages_out.extend(sealing.stored_bodies(messages, work.sealer))
+        except PayloadUnavailable as error:
+            # The code will still wait for them, and they run again.
+            log.warning("Local outcomes of run %s are lost: %s", work.run.id, error)
 
 
 def _do(action: Callable[[], object]) -> None:
@@ -350,36 +381,6 @@ def _do(action: Callable[[], object]) -> None:
         action()
     except Exception:
         log.exception("What was to be done after the commit failed")
-
-
-def _unfolded_start(stored: list[Recorded]) -> Recorded | None:
-    """Give the start of a run that is to begin: it is not folded yet, or its fold left nothing behind."""
-    history = effective(stored)
-    begins = (
-        bool(history)
-        and isinstance(history[0].event, WorkflowStarted)
-        and all(recorded.event.role is Role.NOTE for recorded in history[1:])
-    )
-    return history[0] if begins else None
-
-
-def _instance(run: RunRow, stored: list[Recorded], start: Recorded | None) -> Instance:
-    """Make the instance of a run that is to begin, or rebuild that of one that has begun."""
-    definition = _runnable(registry.workflow(run.workflow_type))
-    if start is None:
-        return replay(definition, str(run.id), stored)[0]
-    instance = Instance(definition, str(run.id))
-    instance.head_seq = run.head_seq
-    instance.context.extent.show(stored)
-    for mark in effective(stored):
-        reopen(instance, mark)
-    return instance
-
-
-def _runnable(definition: WorkflowDefinition) -> WorkflowDefinition:
-    if definition.problems:
-        raise DefinitionError(f"Workflow {definition.name} {'; '.join(definition.problems)}")
-    return definition
 
 
 def _add_attributes(run_id: uuid.UUID, instance: Instance, writes: TurnWrites) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import logging
 import uuid
 
 import msgspec
 
-from aion.core.errors import HistoryError, InvalidArgument
+from aion.core.errors import HistoryError, InvalidArgument, PayloadUnavailable
 from aion.core.events import (
     CancelRequested,
     Event,
@@ -18,12 +17,14 @@ from aion.core.events import (
     WorkflowCancelled,
     WorkflowStarted,
     WorkflowTerminated,
+    WorkflowTimedOut,
 )
 from aion.core.history import Recorded, decode_event
 from aion.core.pending import effective
 from aion.store import histories, lifecycle, mailbox
 from aion.store.outgoing import ANSWERED, refusals
 from aion.store.rows import START_TIMER, Claimed
+from aion.store.sealing import Sealed
 from aion.store.turns import TurnWrites
 from aion_engine.replay.instance import Instance
 from aion_engine.runtime import announcing, effects, lineage
@@ -42,7 +43,6 @@ def close_unseen(work: Work, event: Recorded, writes: TurnWrites) -> None:
     started, cancelled = _known(work, event)
     if started is not None and not _can_go_on(started, event):
         started = None
-    unread_signals = unread(work.instance) if work.instance is not None else []
     update = effects.add_turn(
         work.run,
         [event],
@@ -50,19 +50,25 @@ def close_unseen(work: Work, event: Recorded, writes: TurnWrites) -> None:
         writes=writes,
         started=started,
         cancelled=cancelled,
-        for_successor=[*unread_signals, *_sent(one)],
+        for_successor=unread(work.instance) if work.instance is not None else [],
     )
     announcing.closed_unseen(work, update, event.event, writes)
+    if isinstance(event.event, (WorkflowTerminated, WorkflowTimedOut)) and update.failure:
+        update.failure = Sealed(update.failure)  # the engine's own words: nothing can fail for them
     work.drop_instance()
     writes.updates_abandoned.append(one.run.id)
     if update.has_successor:
+        successor = writes.new_runs[-1].id
+        writes.messages_out.extend(
+            (successor, m.kind, Sealed(m.body)) for m in one.messages if m.kind in ANSWERED
+        )
         consume(one, writes)
     else:
         drop_unfolded(one, writes)
 
 
 def _sent(one: Claimed) -> list[Event]:
-    """Read the signals and cancel requests that wait for a run."""
+    """Read the signals and cancel requests that wait for a run. Their payloads are as stored."""
     return [decode_event(m.kind, m.body) for m in one.messages if m.kind in ANSWERED]
 
 
@@ -73,11 +79,16 @@ def _known(work: Work, event: Recorded) -> tuple[WorkflowStarted | None, bool]:
     if work.instance is not None:
         context = work.instance.context
         return context.started, context.cancelled_with is not None
-    with contextlib.suppress(HistoryError):
-        history = effective(histories.decode_rows(work.rows))
-        if history and isinstance(history[0].event, WorkflowStarted):
-            asked = any(isinstance(r.event, CancelRequested) for r in history)
-            return history[0].event, asked
+    try:
+        history = effective(histories.decode_rows(work.rows, work.run.id))
+    except PayloadUnavailable as error:
+        log.error("Workflow id %s has no next run: %s", work.run.workflow_id, error)  # noqa: TRY400
+        return None, True
+    except HistoryError:
+        return None, True
+    if history and isinstance(history[0].event, WorkflowStarted):
+        asked = any(isinstance(r.event, CancelRequested) for r in history)
+        return history[0].event, asked
     return None, True
 
 

@@ -55,7 +55,7 @@ def _batches(runs: Iterable[WorkflowSummary]) -> Iterator[list[WorkflowSummary]]
 
 def _replayed(run: WorkflowSummary, rows: list[EventRow]) -> ReplayResult:
     try:
-        history = histories.decode_rows(rows)
+        history = histories.decode_rows(rows, run.run_id)
         return replay_history(history, run_id=str(run.run_id), check=False)
     except Exception as error:  # noqa: BLE001  # a history that cannot be read is an answer too
         return ReplayResult(

@@ -3,12 +3,15 @@
 AION_ACCEPTANCE_BROKER  the broker's URL; without one, everything is embedded
 AION_ACCEPTANCE_BELL    the Redis of the bell
 AION_ACCEPTANCE_QUEUE   the default queue: a name of this test's own, for the broker may be shared
+AION_ACCEPTANCE_PAYLOADS  a directory for the files of large payloads
 AION_ACCEPTANCE_AION    JSON: further keys of the AION dict
 AION_ACCEPTANCE_CELERY  JSON: further settings of Celery
 """
 
 import json
 import os
+
+from django.conf import global_settings
 
 from config.settings.test import *  # noqa: F403
 
@@ -23,6 +26,14 @@ if _broker:
         "DISPATCHER": "aion_engine.runtime.dispatch.CeleryDispatcher",
         "BELL": "aion_engine.runtime.bells.RedisBell",
         "REDIS_URL": os.environ["AION_ACCEPTANCE_BELL"],
+    }
+if _directory := os.environ.get("AION_ACCEPTANCE_PAYLOADS"):
+    STORAGES = {
+        **global_settings.STORAGES,
+        "payloads": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": _directory},
+        },
     }
 AION = {**AION, **json.loads(os.environ.get("AION_ACCEPTANCE_AION", "{}"))}
 

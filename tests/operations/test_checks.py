@@ -257,3 +257,39 @@ def test_e009_names_another_isolation_level() -> None:
 
     assert message.id == "aion.E009"
     assert "'serializable'" in str(message.msg)
+
+
+# --- payloads -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("aion", "expected", "words"),
+    [
+        ({"PAYLOAD_CODECS": ["shop.nowhere"]}, "aion.E020", ["PAYLOAD_CODECS", "shop.nowhere"]),
+        ({"PAYLOAD_DECODERS": ["aion.codecs.Lz"]}, "aion.E020", ["PAYLOAD_DECODERS", "Lz"]),
+        ({"PAYLOAD_CODECS": ["aion.codecs.AesGcm"]}, "aion.W020", ["AION_PAYLOAD_KEYS"]),
+        ({"PAYLOAD_CODECS": ["builtins.dict"]}, "aion.W020", ["builtins.dict", "no codec"]),
+        ({"PAYLOAD_CODECS": ["aion.codecs.Zlib"] * 2}, "aion.W020", ["one name"]),
+        ({"PAYLOAD_STORAGE": "nowhere"}, "aion.E021", ["'nowhere'", "STORAGES", "default"]),
+        (
+            {"PAYLOAD_STORAGE": "default", "PAYLOAD_STORE_ABOVE": 3_000_000},
+            "aion.E021",
+            ["PAYLOAD_STORE_ABOVE", "PAYLOAD_REFUSE"],
+        ),
+    ],
+)
+def test_payload_settings_that_cannot_work_are_found(
+    aion: Any, expected: str, words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AION_PAYLOAD_KEYS", raising=False)
+    found = [text for check, text in messages(aion) if check == expected]
+
+    assert len(found) == 1, messages(aion)
+    for word in words:
+        assert word in found[0]
+
+
+def test_payload_settings_that_work_are_not_remarked_upon() -> None:
+    aion = {"PAYLOAD_CODECS": ["tests.support.codecs.new_key"], "PAYLOAD_STORAGE": "default"}
+
+    assert not {check for check, _ in messages(aion)} & {"aion.E020", "aion.E021", "aion.W020"}

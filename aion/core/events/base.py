@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 Payload = msgspec.Raw
 """User data as encoded JSON, passed along without being parsed."""
+
+ClearPayload = Annotated[msgspec.Raw, msgspec.Meta(extra={"clear": True})]
+"""User data that SQL searches: no codec touches it."""
 
 # Not `Payload | None`: msgspec writes a value of that type and cannot read it again.
 OptionalPayload = msgspec.Raw | msgspec.UnsetType

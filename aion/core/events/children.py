@@ -8,6 +8,7 @@ from aion.core.events.base import (
     EMPTY_OBJECT,
     NULL,
     Arrival,
+    ClearPayload,
     CommandEvent,
     Payload,
 )
@@ -28,7 +29,7 @@ class ChildWorkflowStarted(CommandEvent, frozen=True, kw_only=True):
     retry: RetryPolicy | None = None
     parent_close_policy: str = "terminate"
     memo: Payload = EMPTY_OBJECT
-    search_attributes: Payload = EMPTY_OBJECT
+    search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
     cron: str = ""

@@ -11,6 +11,7 @@ from aion.core.events.base import (
     NULL,
     UNSET,
     Arrival,
+    ClearPayload,
     CommandEvent,
     Ending,
     EngineEnding,
@@ -65,7 +66,7 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     last_result: OptionalPayload = UNSET
     last_failure: Failure | None = None
     memo: Payload = EMPTY_OBJECT
-    search_attributes: Payload = EMPTY_OBJECT
+    search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
     request_id: str = ""
@@ -108,7 +109,7 @@ class WorkflowContinuedAsNew(CommandEvent, frozen=True, kw_only=True):
     task_queue: str = ""
     run_timeout: dt.timedelta | None = None
     memo: Payload = EMPTY_OBJECT  # the successor's, as are the search attributes
-    search_attributes: Payload = EMPTY_OBJECT
+    search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] | None = None  # None where the successor keeps those of this run
 
@@ -166,7 +167,7 @@ class CancelRequested(Arrival, frozen=True, kw_only=True):
 class SearchAttributesUpdated(CommandEvent, frozen=True, kw_only=True):
     """The workflow changed search attributes; null unsets one. `kinds` says what the values are."""
 
-    attributes: Payload = EMPTY_OBJECT
+    attributes: ClearPayload = EMPTY_OBJECT
     kinds: dict[str, str] = {}
 
 

@@ -13,6 +13,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `kind` is one of application, timeout, cancelled, terminated, activity, child_workflow,
     workflow and non_determinism. `next_retry_delay` is in seconds. `info` holds what the kind adds:
     the ids of activity or workflow, the attempt, which timeout. A `benign` one is no problem to report.
+    `sealed` holds message, traceback and details where they are encoded in the tables; nobody above the
+    store sees it.
     """
 
     type: str
@@ -25,6 +27,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     kind: str = "application"
     info: dict[str, str | int] = {}
     benign: bool = False
+    sealed: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 _encode = msgspec.json.Encoder().encode

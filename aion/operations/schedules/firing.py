@@ -18,7 +18,6 @@ from aion.authoring.registry import registry
 from aion.core.errors import DefinitionError, RunClosed, WorkflowAlreadyStarted
 from aion.core.events.base import UNSET
 from aion.core.events.schedules import ScheduleFiringBuffered, ScheduleTriggered
-from aion.core.failures import decode_failure
 from aion.models import Firing, Schedule
 from aion.models.schedules import FiringState
 from aion.operations.cancel import cancel
@@ -28,6 +27,7 @@ from aion.operations.start import Started, StartRequest, start
 from aion.operations.terminate import terminate
 from aion.schedules.config import OverlapPolicy, ScheduleAction
 from aion.store import firings
+from aion.store.schedule_payloads import failure_of, result_of
 
 _MOST_BUFFERED: Final = 1_000
 _CANCELLING: Final = "cancelling"  # the outcome of a firing whose run was asked to cancel
@@ -178,9 +178,10 @@ def request_of(schedule: Schedule, action: ScheduleAction, firing: Firing) -> St
 
     Raises:
         InvalidArgument: an option of the action cannot be used.
+        PayloadUnavailable: the last run's outcome cannot be decoded.
     """
     known = registry.workflows.get(action.workflow_type)
-    failure = schedule.last_failure
+    last_result = result_of(schedule.last_result, schedule.id)
     return StartRequest(
         workflow_type=action.workflow_type,
         input=bytes(action.input),
@@ -194,8 +195,8 @@ def request_of(schedule: Schedule, action: ScheduleAction, firing: Firing) -> St
         memo=msgspec.json.decode(action.memo),
         search_attributes=msgspec.json.decode(action.search_attributes),
         headers=dict(action.headers),
-        last_result=msgspec.Raw(schedule.last_result.encode()) if schedule.last_result else UNSET,
-        last_failure=decode_failure(failure.encode()) if failure else None,
+        last_result=UNSET if last_result is None else msgspec.Raw(last_result),
+        last_failure=failure_of(schedule.last_failure, schedule.id),
     )
 
 

@@ -10,6 +10,7 @@ from aion.models import Firing, Run
 from aion.models.schedules import FiringState
 from aion.operations.schedules.course import Course
 from aion.store import firings
+from aion.store.schedule_payloads import keep_failure, keep_result
 
 _MOST: Final = 500
 _DELETED: Final = "deleted"
@@ -53,9 +54,9 @@ def _remember(course: Course, run: Run) -> None:
     """Keep the outcome for the next run; pause where the schedule is told to."""
     schedule = course.schedule
     if run.status == RunStatus.COMPLETED:
-        course.keep(last_result=run.result, last_failure=None)
+        course.keep(last_result=keep_result(run.result, run.id, schedule.id), last_failure=None)
     elif run.status in _FAILED:
-        course.keep(last_failure=run.failure)
+        course.keep(last_failure=keep_failure(run.failure, run.id, schedule.id))
         if course.config.pause_on_failure and not schedule.paused:
             schedule.paused = True
             schedule.note = f"run {run.id} of workflow id {run.workflow_id} ended {run.status}"

@@ -1,0 +1,44 @@
+"""Compression, where it pays."""
+
+from __future__ import annotations
+
+import zlib
+
+from aion.core.errors import PayloadCodecError
+from aion.core.sealing import PayloadContext
+
+
+class Zlib:
+    """Compresses payloads of `above` bytes or more, and only if they get smaller.
+
+    `most` bounds what one payload may unfold to, so that damaged data cannot fill the memory.
+    """
+
+    name = "zlib"
+
+    def __init__(self, *, above: int = 1024, level: int = 6, most: int = 1 << 30) -> None:
+        self.above = above
+        self.level = level
+        self.most = most
+
+    def encode(self, data: bytes, context: PayloadContext) -> bytes:
+        """Compress."""
+        if len(data) < self.above:
+            return data
+        packed = zlib.compress(data, self.level)
+        return packed if len(packed) < len(data) else data
+
+    def decode(self, data: bytes, context: PayloadContext) -> bytes:
+        """Unfold.
+
+        Raises:
+            PayloadCodecError: the data is damaged, or unfolds to more than `most` bytes.
+        """
+        unfolding = zlib.decompressobj()
+        plain = unfolding.decompress(data, self.most)
+        if not unfolding.eof:
+            text = (
+                f"A compressed payload of workflow {context.workflow_id!r} is cut off or too large"
+            )
+            raise PayloadCodecError(text, codec=self.name)
+        return plain

@@ -1,0 +1,16 @@
+"""What waits in a mailbox and is no event yet."""
+
+from __future__ import annotations
+
+import msgspec
+
+from aion.core.events import EMPTY_OBJECT, Payload
+
+
+class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An update that asks to be accepted. Not an event: only an accepted one becomes history."""
+
+    update_id: str
+    name: str
+    input: Payload = EMPTY_OBJECT
+    headers: dict[str, str] = {}

@@ -1,0 +1,140 @@
+"""Encodes stored text again, by the chain and the storage that are in force now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from aion.core.failures import Failure, decode_failure
+from aion.core.sealing import (
+    Envelope,
+    Files,
+    PayloadContext,
+    Sealer,
+    Stored,
+    is_envelope,
+    read_envelope,
+)
+from aion.core.sealing.fields import changed
+from aion.store.rows import Problem
+from aion.store.sealing import STRUCTS, sealer
+
+_encode: Final = msgspec.json.Encoder().encode
+_read_problem: Final = msgspec.json.Decoder(Problem).decode
+
+
+class Recoder:
+    """Encodes again what one key has encoded, or all that the current chain would write otherwise."""
+
+    def __init__(
+        self, *, from_key: str | None = None, dry_run: bool = False, in_row: bool = False
+    ) -> None:
+        by = sealer().in_row() if in_row else sealer()
+        self._by = Sealer(by.chain, _Unwritten(by.files)) if dry_run else by
+        self._from_key = from_key
+
+    def recode(self, text: str, shape: str, kind: str, context: PayloadContext) -> str:
+        """Give a text as it is written now: the same one where nothing is to be done.
+
+        Shapes: payload, failure, problem, or the body of an event of some kind.
+
+        Raises:
+            PayloadUnavailable: a payload cannot be brought back, or not be encoded.
+        """
+        match shape:
+            case "payload":
+                return self._payload(text.encode(), context).decode()
+            case "failure":
+                return _rewritten(text, *self._failure_of(decode_failure(text.encode()), context))
+            case "problem":
+                return _rewritten(text, *self._problem_of(_read_problem(text), context))
+            case _ if kind in STRUCTS:
+                return _rewritten(text, *self._struct_of(STRUCTS[kind].decode(text), context))
+            case _:
+                return text
+
+    def _payload(self, payload: bytes, context: PayloadContext) -> bytes:
+        if not is_envelope(payload):
+            return payload if self._from_key else self._by.seal(payload, context)
+        before = read_envelope(payload)
+        if not self._concerns(before, context):
+            return payload
+        again = self._by.seal(self._by.unseal(payload, context), context)
+        return payload if _is_same(before, again) else again
+
+    def _concerns(self, envelope: Envelope, context: PayloadContext) -> bool:
+        if self._from_key:
+            return envelope.key == self._from_key
+        return not self._by.is_current(envelope, context)
+
+    def _failure(self, failure: Failure, context: PayloadContext, by: Sealer) -> Failure:
+        cause = failure.cause and self._failure(failure.cause, context, by)
+        own = msgspec.structs.replace(failure, cause=None)
+        return msgspec.structs.replace(self._own(own, context, by), cause=cause)
+
+    def _own(self, failure: Failure, context: PayloadContext, by: Sealer) -> Failure:
+        if not isinstance(failure.sealed, msgspec.Raw):
+            return failure if self._from_key else by.seal_failure(failure, context)
+        before = read_envelope(bytes(failure.sealed))
+        if not self._concerns(before, context):
+            return failure
+        again = by.seal_failure(by.unseal_failure(failure, context), context)
+        same = isinstance(again.sealed, msgspec.Raw) and _is_same(before, bytes(again.sealed))
+        return failure if same else again
+
+    def _failure_of(self, failure: Failure, context: PayloadContext) -> tuple[Failure, Failure]:
+        return failure, self._failure(failure, context, self._by)
+
+    def _problem_of(self, problem: Problem, context: PayloadContext) -> tuple[Problem, Problem]:
+        shown = Failure(
+            type=problem.type,
+            message=problem.message,
+            traceback=problem.traceback,
+            sealed=problem.sealed,
+        )
+        again = self._own(shown, context, self._by.in_row())
+        return problem, msgspec.structs.replace(
+            problem, message=again.message, traceback=again.traceback, sealed=again.sealed
+        )
+
+    def _struct_of(
+        self, struct: msgspec.Struct, context: PayloadContext
+    ) -> tuple[msgspec.Struct, msgspec.Struct]:
+        def payload(raw: msgspec.Raw) -> msgspec.Raw:
+            before = bytes(raw)
+            again = self._payload(before, context)
+            return raw if again == before else msgspec.Raw(again)
+
+        return struct, changed(
+            struct, payload, lambda failure: self._failure(failure, context, self._by)
+        )
+
+
+def _rewritten(text: str, before: msgspec.Struct, after: msgspec.Struct) -> str:
+    """Write a struct only if it differs: another writer's JSON may be spaced otherwise."""
+    return text if _encode(before) == _encode(after) else _encode(after).decode()
+
+
+def _is_same(before: Envelope, again: bytes) -> bool:
+    """Tell whether encoding again took the same codecs, key and place, so that nothing was gained."""
+    if not is_envelope(again):
+        return False
+    after = read_envelope(again)
+    return (before.codec, before.key, before.stored is None) == (
+        after.codec,
+        after.key,
+        after.stored is None,
+    )
+
+
+class _Unwritten:
+    """Files that a dry run would write."""
+
+    def __init__(self, files: Files) -> None:
+        self.above = files.above
+        self.load = files.load
+
+    def save(self, data: bytes, context: PayloadContext) -> Stored:
+        """Write nothing."""
+        return Stored(name="", size=len(data), sha256="")
