@@ -14,6 +14,9 @@ LONGEST_WAIT: Final = 30.0
 """Seconds that a request may wait for a result: below what proxies allow."""
 
 MOST_EVENTS: Final = 1_000
+LAST_SEQ: Final = 2**31 - 1
+"""What a seq can be at most: more than any history has."""
+
 LARGEST_PAGE: Final = 200
 LARGEST_BATCH: Final = 1_000
 LONGEST_TEXT: Final = 10_000
@@ -120,7 +123,7 @@ class Reason(Strict):
 class Reset(Reason):
     """Where to go on."""
 
-    to_seq = serializers.IntegerField(min_value=1)
+    to_seq = serializers.IntegerField(min_value=1, max_value=LAST_SEQ)
     reapply_signals = serializers.BooleanField(default=True)
 
 
@@ -138,7 +141,7 @@ class ResultQuery(serializers.Serializer[Any]):
 class HistoryQuery(serializers.Serializer[Any]):
     """Which part of a history."""
 
-    from_seq = serializers.IntegerField(min_value=1, default=1)
+    from_seq = serializers.IntegerField(min_value=1, max_value=LAST_SEQ, default=1)
     limit = serializers.IntegerField(min_value=1, max_value=MOST_EVENTS, default=200)
     run_id = serializers.UUIDField(required=False, help_text="this run, not the open or newest")
 

@@ -78,7 +78,7 @@ def selection(parameters: Mapping[str, str], scope: str) -> dict[str, Any]:
     elif text:
         chosen["search"] = text
     if scope:
-        chosen["query"] = _both(chosen.get("query", ""), scope)
+        chosen["within"] = scope
     status = parameters.get("status", "")
     if status == HELD:
         chosen["held"] = True
@@ -90,12 +90,6 @@ def selection(parameters: Mapping[str, str], scope: str) -> dict[str, Any]:
     if period is not None:
         chosen["started_after"] = clock.now() - period[1]
     return chosen
-
-
-def _both(query: str, scope: str) -> str:
-    where, by, order = query.partition("ORDER BY")
-    joined = f"({where.strip()}) AND ({scope})" if where.strip() else f"({scope})"
-    return f"{joined} {by}{order}".strip()
 
 
 def run_list(parameters: Mapping[str, str], scope: str) -> RunList:

@@ -212,6 +212,8 @@ def test_a_scope_limits_the_list_and_the_acts(
     assert ids(open_page("run/", q="WorkflowId = 'a-sleeping' OR WorkflowId = 'b-working'")) == [
         "b-working"
     ]
+    escaping = "WorkflowId = 'a-sleeping') OR (WorkflowId = 'a-sleeping'"
+    assert ids(open_page("run/", q=escaping)) == []
     browser.post(f"{LIST}batch/terminate/", {"run": selected(runs)})
     assert status("a-sleeping") == "running"
     assert browser.get(f"{LIST}{runs[0].run_id}/change/").status_code == 404

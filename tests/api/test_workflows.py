@@ -139,6 +139,7 @@ def test_a_run_is_described(api: APIClient, waiting: WorkflowHandle) -> None:
         ("workflows/orders/42/history/?limit=0", 400),
         ("workflows/orders/42/history/?limit=1001", 400),
         ("workflows/orders/42/history/?from_seq=x", 400),
+        (f"workflows/orders/42/history/?from_seq={2**64}", 400),
         ("workflows/orders/42/result/?wait=31", 400),
         ("workflows/orders/42/result/?wait=nan", 400),
     ],
