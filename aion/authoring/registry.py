@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Final
 
 from aion.core.errors import UnknownType
 
 if TYPE_CHECKING:
     from aion.authoring.activity_definition import Activity
     from aion.authoring.workflow_definition import WorkflowDefinition
+
+
+_MOST_NAMED: Final = 50
 
 
 class Registry:
@@ -65,9 +69,12 @@ class Registry:
 
 
 def _unknown(what: str, name: str, table: dict[str, Any]) -> UnknownType:
-    known = ", ".join(sorted(table)[:50]) or "none"
+    near = get_close_matches(name, table, n=3, cutoff=0.7)
+    maybe = f"Did you mean {' or '.join(near)}? " if near else ""
+    known = ", ".join(sorted(table)[:_MOST_NAMED]) or "none"
+    more = f" and {len(table) - _MOST_NAMED} more" if len(table) > _MOST_NAMED else ""
     return UnknownType(
-        f"No {what} is registered as {name!r}. Known: {known}. "
+        f"No {what} is registered as {name!r}. {maybe}Known: {known}{more}. "
         f"Is its app in INSTALLED_APPS, and its module named {what_module(what)}?",
         name=name,
     )

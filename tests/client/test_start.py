@@ -276,13 +276,13 @@ def plain(x: int) -> int:
     return x
 
 
-@pytest.mark.parametrize("target", ["kit.Nowhere", plain, int, None, 5])
+@pytest.mark.parametrize("target", ["kit.gret", plain, int, None, 5])
 def test_an_unknown_workflow_is_refused(target: Any) -> None:
     with pytest.raises(UnknownType) as caught:
         client.start_workflow(target)
 
     if isinstance(target, str):
-        assert "kit.greet" in str(caught.value)
+        assert "Did you mean kit.greet" in str(caught.value)
     assert Run.objects.count() == 0
 
 
