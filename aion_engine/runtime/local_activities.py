@@ -361,6 +361,7 @@ def _info(job: Job) -> ActivityInfo:
         scheduled_at=job.scheduled_at,
         started_at=clock.now(),
         start_to_close_timeout=options.start_to_close_timeout,
+        schedule_to_close_timeout=options.schedule_to_close_timeout,
         retry=options.retry,
         headers=dict(job.activity.headers),
     )
