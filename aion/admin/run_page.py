@@ -45,6 +45,7 @@ class RunPage:
     failures: list[Failure]
     timeline: Timeline
     is_drawn_in_part: bool
+    unreadable: str
     history: list[dict[str, Any]]
     previous_seq: int | None
     next_seq: int | None
@@ -62,10 +63,7 @@ def find_run(run_id: str) -> RunDescription | None:
 def run_page(request: HttpRequest, run: RunDescription) -> RunPage:
     """Read what the page of a run shows."""
     handle = client.get_workflow_handle(run.workflow_id, run.run_id)
-    first = _first_seq(handle)
-    at = max(_number(request.GET.get("from"), first), first)
-    page = handle.fetch_history(from_seq=at, limit=EVENTS + 1)
-    drawn = page if at == first and len(page) <= EVENTS else handle.fetch_history(limit=_DRAWN)
+    first, at, page, drawn, unreadable = _histories(handle, request.GET.get("from"))
     end = run.closed_at or clock.now()
     wants_stack = run.history_length - first < _STACK_BY_ITSELF or "stack" in request.GET
     return RunPage(
@@ -80,6 +78,7 @@ def run_page(request: HttpRequest, run: RunDescription) -> RunPage:
         failures=list(_chain(run.failure)),
         timeline=timeline(drawn, now=None if run.closed_at else end),
         is_drawn_in_part=len(drawn) == _DRAWN,
+        unreadable=unreadable,
         history=[_shown(one) for one in page[:EVENTS]],
         previous_seq=max(first, at - EVENTS) if at > first else None,
         next_seq=page[EVENTS].seq if len(page) > EVENTS else None,
@@ -87,9 +86,19 @@ def run_page(request: HttpRequest, run: RunDescription) -> RunPage:
     )
 
 
-def _first_seq(handle: WorkflowHandle) -> int:
-    first = handle.fetch_history(limit=1)
-    return first[0].seq if first else 1
+def _histories(
+    handle: WorkflowHandle, asked: str | None
+) -> tuple[int, int, list[Recorded], list[Recorded], str]:
+    """Give the first seq, that of the page, the page, what is drawn, and why they cannot be read."""
+    try:
+        begin = handle.fetch_history(limit=1)
+        first = begin[0].seq if begin else 1
+        at = max(_number(asked, first), first)
+        page = handle.fetch_history(from_seq=at, limit=EVENTS + 1)
+        whole = at == first and len(page) <= EVENTS
+        return first, at, page, page if whole else handle.fetch_history(limit=_DRAWN), ""
+    except AionError as error:  # a key or a file is missing
+        return 1, 1, [], [], f"{error.code}: {error}"
 
 
 def _number(text: str | None, default: int) -> int:

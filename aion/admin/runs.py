@@ -15,6 +15,7 @@ from django.http import (
     HttpResponseRedirect,
     StreamingHttpResponse,
 )
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.text import capfirst
@@ -177,10 +178,14 @@ class RunAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "admin/aion/run/act.html", context)
 
-    def export_view(self, request: HttpRequest, run_id: uuid.UUID) -> StreamingHttpResponse:
+    def export_view(self, request: HttpRequest, run_id: uuid.UUID) -> HttpResponseBase:
         """Give the history as a file of JSON lines."""
         run = self._run(request, str(run_id))
-        history = client.get_workflow_handle(run.workflow_id, run.run_id).fetch_history()
+        handle = client.get_workflow_handle(run.workflow_id, run.run_id)
+        try:
+            history = handle.fetch_history()
+        except AionError as error:  # a key or a file is missing
+            return HttpResponse(f"{error.code}: {error}", status=409, content_type="text/plain")
         response = StreamingHttpResponse(
             (line + b"\n" for line in to_lines(history)), content_type="application/jsonl"
         )

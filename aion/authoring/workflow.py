@@ -8,7 +8,7 @@ import random as stdlib_random
 import uuid
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 from aion.authoring import workflow_definition as definitions
 from aion.authoring.activity_definition import Activity
@@ -141,6 +141,7 @@ def defn(
     name: str | None = None,
     hold_on: tuple[type[BaseException], ...] = (),
     retry: RetryPolicy | None = None,
+    on_non_determinism: Literal["hold", "fail"] | None = None,
 ) -> Callable[[T], T]: ...
 def defn(
     target: Any = None,
@@ -149,17 +150,23 @@ def defn(
     name: str | None = None,
     hold_on: tuple[type[BaseException], ...] = (),
     retry: RetryPolicy | None = None,
+    on_non_determinism: Literal["hold", "fail"] | None = None,
 ) -> Any:
     """Make a class with a run method, or a function, a workflow: `async def`, or a plain `def`.
 
     `name` is the type name in histories and defaults to the class's or function's; keep it when you
     rename the code. An exception of a type in `hold_on` does not fail the run: it is held, with its
     problem shown, and goes on once the code is fixed. `retry` is for runs whose starter gives no policy.
+    `on_non_determinism` is what becomes of runs that the code no longer fits; by default the setting says.
     """
 
     def decorate(target: Any) -> Any:
         definition = definitions.WorkflowDefinition(
-            target, name=name or target.__name__, hold_on=tuple(hold_on), retry=retry
+            target,
+            name=name or target.__name__,
+            hold_on=tuple(hold_on),
+            retry=retry,
+            on_non_determinism=on_non_determinism,
         )
         setattr(target, definitions.DEFINITION_MARK, definition)
         registry.add_workflow(definition)

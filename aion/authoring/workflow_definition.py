@@ -38,11 +38,13 @@ class WorkflowDefinition:
         name: str,
         hold_on: tuple[type[BaseException], ...] = (),
         retry: RetryPolicy | None = None,
+        on_non_determinism: str | None = None,
     ) -> None:
         self.name = name
         self.target = target
         self.hold_on = hold_on
         self.retry = retry
+        self.on_non_determinism = on_non_determinism
         self.origin = f"{target.__module__}.{target.__qualname__}"
         self.is_class = isinstance(target, type)
         self.signals: dict[str, Handler] = {}
@@ -57,6 +59,10 @@ class WorkflowDefinition:
         else:
             self._read_function(target)
         self.signature = CallSignature.of(self.run, skip_self=self.is_class)
+        if on_non_determinism not in (None, "hold", "fail"):
+            self.problems.append(
+                f"has on_non_determinism={on_non_determinism!r}; it is 'hold' or 'fail'"
+            )
         if "<locals>" in target.__qualname__:
             self.problems.append("is defined inside a function; move it to module level")
 

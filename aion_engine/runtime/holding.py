@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import traceback
 
+from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.core.errors import AionError, NonDeterminismError
 from aion.store.rows import Hold, Problem, RunRow
@@ -38,3 +39,12 @@ def bounded_end(text: str) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def fails_run(error: BaseException, workflow_type: str) -> bool:
+    """Tell whether an error fails the run, where others hold it: as its type says, else the settings."""
+    if not isinstance(error, NonDeterminismError):
+        return False
+    definition = registry.workflows.get(workflow_type)
+    chosen = definition.on_non_determinism if definition is not None else None
+    return (chosen or settings.ON_NON_DETERMINISM) == "fail"

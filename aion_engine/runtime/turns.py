@@ -26,7 +26,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from aion.conf import settings
-from aion.core.errors import InvalidSearchAttribute, NonDeterminismError, PayloadUnavailable
+from aion.core.errors import InvalidSearchAttribute, PayloadUnavailable
 from aion.core.events import (
     ActivityOutcome,
     Event,
@@ -60,7 +60,7 @@ from aion_engine.runtime.aside import Aside
 from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.beginning import instance_of, unfolded_start
 from aion_engine.runtime.cache import InstanceCache
-from aion_engine.runtime.holding import hold_for
+from aion_engine.runtime.holding import fails_run, hold_for
 from aion_engine.runtime.registered_attributes import RegisteredAttributes
 from aion_engine.runtime.unseen import await_start, close_unseen, is_to_wait, unread
 from aion_engine.runtime.work import Work
@@ -347,7 +347,7 @@ class Turns:
         if isinstance(error, (KeyboardInterrupt, MemoryError)):
             work.drop_instance()
             raise error
-        if isinstance(error, NonDeterminismError) and settings.ON_NON_DETERMINISM == "fail":
+        if fails_run(error, run.workflow_type):
             event = WorkflowFailed(failure=failure_from(error))
             close_unseen(work, effects.closing(run, [], event, now), writes)
             return

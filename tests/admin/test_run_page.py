@@ -19,6 +19,7 @@ from tests.admin.conftest import browser_of
 from tests.language.worlds import status
 from tests.support import kit
 from tests.support.clocks import StandingClock
+from tests.support.codecs import settings_with
 from tests.support.engine import Engine
 from tests.support.rows import counts
 
@@ -294,3 +295,19 @@ def test_rows_are_not_edited(run: WorkflowHandle) -> None:
         assert root.get(f"/admin/aion/{name}/").status_code == 200
         assert root.get(f"/admin/aion/{name}/add/").status_code == 403
     assert client.get_workflow_handle("order-42").describe().status == "running"
+
+
+def test_a_run_whose_key_is_missing_has_its_page(
+    browser: Client, engine: Engine, settings: Any
+) -> None:
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
+    handle = client.start_workflow(kit.greet, "ada", id="locked")
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.only_new_key"])
+    engine.turns()
+
+    page = page_of(browser, handle)
+    export = browser.get(f"/admin/aion/run/{handle.run_id}/history.jsonl")
+
+    assert "needs key &#x27;old&#x27;" in page
+    assert "release" in buttons(page)
+    assert (export.status_code, b"'old'" in export.content) == (409, True)

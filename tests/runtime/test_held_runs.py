@@ -224,6 +224,24 @@ def test_code_that_no_longer_fits_may_fail_its_run(
     assert Message.objects.count() == 0
 
 
+@pytest.mark.parametrize(("setting", "chosen"), [("hold", "fail"), ("fail", "hold")])
+def test_a_type_may_say_whether_its_runs_fail(
+    settings: Any,
+    engine: Engine,
+    script: Register,
+    monkeypatch: pytest.MonkeyPatch,
+    setting: str,
+    chosen: str,
+) -> None:
+    settings.AION = {**settings.AION, "ON_NON_DETERMINISM": setting}
+    monkeypatch.setattr(registry.workflow("kit.Scripted"), "on_non_determinism", chosen)
+    handle = change_the_code(engine, script)
+    handle.signal("note", 1)
+    engine.turns()
+
+    assert handle.describe().status == ("failed" if chosen == "fail" else "running")
+
+
 def test_an_unknown_workflow_type_waits_for_its_code(engine: Engine, clock: StandingClock) -> None:
     handle = client.start_workflow(kit.greet, "ann")
     definition = registry.workflows.pop("kit.greet")
