@@ -42,9 +42,9 @@ def facts_of(run: RunRow, started: WorkflowStarted, at: dt.datetime) -> RunFacts
 
 def read_facts(run: RunRow) -> RunFacts:
     """Describe a run whose first event is not at hand."""
-    first = histories.load_one(run.id, limit=1)[0]
-    assert isinstance(first.event, WorkflowStarted)  # noqa: S101  # every history begins so
-    return facts_of(run, first.event, first.recorded_at)
+    found = histories.beginning(run.id)
+    assert found is not None  # noqa: S101  # every history begins with a start
+    return facts_of(run, *found)
 
 
 def send_about_run(signal: Signal, run: RunFacts, **facts: Any) -> None:

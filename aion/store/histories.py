@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
@@ -153,14 +154,23 @@ def load(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[Recorded]]:
 
 def first_event(run_id: uuid.UUID) -> WorkflowStarted | None:
     """Read how a run began, its payloads as stored; None for an unknown run."""
+    found = beginning(run_id)
+    return found[0] if found is not None else None
+
+
+def beginning(run_id: uuid.UUID) -> tuple[WorkflowStarted, dt.datetime] | None:
+    """Read how and when a run began, its payloads as stored: no key is needed. None for an unknown run."""
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT kind, attributes FROM aion_event WHERE run_id = %s ORDER BY seq LIMIT 1",
+            "SELECT kind, attributes, recorded_at FROM aion_event "
+            "WHERE run_id = %s ORDER BY seq LIMIT 1",
             [dialect().uuid(run_id)],
         )
         row = cursor.fetchone()
-    event = decode_event(*row) if row else None
-    return event if isinstance(event, WorkflowStarted) else None
+    event = decode_event(row[0], row[1]) if row else None
+    if not isinstance(event, WorkflowStarted):
+        return None
+    return event, dialect().read_time(row[2])
 
 
 def load_one(run_id: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:

@@ -15,6 +15,7 @@ from aion.core.pending import effective
 from aion.models import Run
 from aion.store import histories
 from aion_engine.replay.replayer import replay
+from tests.conftest import on_postgresql
 from tests.language.families import Member, live, programs, worlds
 from tests.language.worlds import same_when_lost
 from tests.support import kit
@@ -28,7 +29,7 @@ EXPLORE = int(os.environ.get("AION_EXPLORE", "0"))
 CASE = os.environ.get("AION_CASE", "")
 
 bounded = settings(
-    max_examples=EXPLORE or 60,
+    max_examples=EXPLORE or (20 if on_postgresql() else 60),
     deadline=None,
     derandomize=not EXPLORE,
     database=None,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aion import ApplicationError, RetryPolicy, activity, client, workflow
+from aion import ApplicationError, RetryPolicy, activity, client, signals, workflow
 from aion.client import WorkflowHandle
 from aion.core.errors import (
     UnknownPayloadCodec,
@@ -300,15 +300,32 @@ def test_callers_hear_which_key_or_codec_is_missing(engine: Engine, settings: An
         handle.result(0)
 
 
-def test_a_run_is_told_and_terminated_without_its_key(engine: Engine, settings: Any) -> None:
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_run_is_told_and_terminated_without_its_key(
+    engine: Engine,
+    settings: Any,
+    request: pytest.FixtureRequest,
+    django_capture_on_commit_callbacks: Any,
+    heard: bool,
+) -> None:
+    told: list[Any] = []
+
+    def receive(sender: Any, **facts: Any) -> None:
+        told.append(facts["status"])
+
+    if heard:
+        request.addfinalizer(lambda: signals.workflow_closed.disconnect(receive))
+        signals.workflow_closed.connect(receive, weak=False)
     settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
     handle = client.start_workflow(kit.Waiting, id="w", memo={"a": said("memo")})
     settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.only_new_key"])
 
     handle.signal("go", said("under another key"))
-    handle.terminate("no longer wanted")
+    with django_capture_on_commit_callbacks(execute=True):
+        handle.terminate("no longer wanted")
 
     assert Run.objects.get().status == "terminated"
+    assert told == (["terminated"] if heard else [])
 
 
 def test_an_activity_whose_input_cannot_be_read_fails_and_is_tried_again(
