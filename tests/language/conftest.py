@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.language.cron_chains import cron_scripts
 from tests.language.worlds import Forgetful, check_everything
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine
 from tests.support.fixtures import acting, clock, script
 
-__all__ = ["acting", "clock", "script"]
+__all__ = ["acting", "clock", "cron_scripts", "script"]
 
 
 @pytest.fixture(params=[Engine, Forgetful], ids=["kept", "lost"])

@@ -9,52 +9,21 @@ from typing import Any
 
 import pytest
 
-from aion import ApplicationError, RetryPolicy, client, workflow
-from aion.client import WorkflowHandle
+from aion import ApplicationError, client, workflow
 from aion.core import events
 from aion.models import Run, Timer
+from tests.language.cron_chains import DAILY, ONCE_MORE, days, planned, result_of
 from tests.language.worlds import (
     chain,
     failure_of,
     found,
     kinds,
-    rest,
 )
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine
 from tests.support.kit import Scripted, Waiting
 
-pytestmark = pytest.mark.django_db
-
-DAILY = "0 9 * * *"
-ONCE_MORE = RetryPolicy(initial_interval=timedelta(minutes=10), maximum_attempts=2, jitter=0.0)
-
-
-@pytest.fixture(autouse=True)
-def _scripts(script: Any) -> None:
-    @script
-    async def count(me: Scripted, first: int) -> int:
-        last = workflow.get_last_completion_result(int)
-        return first if last is None else last + 1
-
-    @script
-    async def nap(me: Scripted, seconds: float = 1000) -> str:
-        await asyncio.sleep(seconds)
-        return "slept"
-
-
-def planned(run: WorkflowHandle) -> dt.datetime:
-    at: dt.datetime = found(run, events.WorkflowStarted)[0].scheduled_at
-    return at
-
-
-def result_of(run: WorkflowHandle) -> Any:
-    return run.result(0)
-
-
-def days(engine: Engine, clock: StandingClock, number: float) -> None:
-    rest(engine, clock, days=number)
-
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("cron_scripts")]
 
 # --- time -----------------------------------------------------------------------------------------
 
