@@ -6,14 +6,13 @@ transaction, and a constraint would cost a look-up for each row of the hottest i
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from aion.core.ids import uuid7
 from aion.core.status import RunStatus
+from aion.models.append_only import AppendOnly, AppendOnlyQuerySet
 
 
 def status_choices() -> list[tuple[str, str]]:
@@ -119,17 +118,7 @@ class Run(models.Model):
         return f"{self.workflow_id} ({self.status})"
 
 
-class EventQuerySet(models.QuerySet["Event"]):
-    """Reads events; refuses what would write, change or delete them."""
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("Events are immutable: only a turn appends them, through aion.store")
-
-    create = bulk_create = bulk_update = update = delete = _refuse
-    get_or_create = update_or_create = _refuse
-
-
-class Event(models.Model):
+class Event(AppendOnly, models.Model):
     """A fact of a run. Written once by the store; the ORM refuses to change or delete one."""
 
     pk = models.CompositePrimaryKey("run", "seq")
@@ -141,7 +130,10 @@ class Event(models.Model):
     recorded_at = models.DateTimeField()
     attributes = models.TextField()  # JSON text: jsonb would refuse NUL and reorder keys
 
-    objects = EventQuerySet.as_manager()
+    objects = AppendOnlyQuerySet.as_manager()
+
+    appended_by = "only a turn appends them, through aion.store"
+    deleted_by = "retention deletes whole closed runs only"
 
     class Meta:
         verbose_name = _("event")
@@ -150,14 +142,6 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
-
-    def save(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: history is appended by turns only."""
-        raise TypeError("Events are immutable: only a turn appends them, through aion.store")
-
-    def delete(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: history is kept as a whole, or pruned as a whole."""
-        raise TypeError("Events are immutable: retention deletes whole closed runs only")
 
 
 class Message(models.Model):

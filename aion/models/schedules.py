@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
-
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from aion.core.ids import uuid7
+from aion.models.append_only import AppendOnly, AppendOnlyQuerySet
 
 
 class Schedule(models.Model):
@@ -137,17 +136,7 @@ class Firing(models.Model):
         return f"{self.nominal_at} ({self.state})"
 
 
-class ScheduleEventQuerySet(models.QuerySet["ScheduleEvent"]):
-    """Reads events; refuses what would write, change or delete them."""
-
-    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError("Events are immutable: only the store appends them")
-
-    create = bulk_create = bulk_update = update = delete = _refuse
-    get_or_create = update_or_create = _refuse
-
-
-class ScheduleEvent(models.Model):
+class ScheduleEvent(AppendOnly, models.Model):
     """A fact of a schedule. Written once by the store; the ORM refuses to change or delete one."""
 
     pk = models.CompositePrimaryKey("schedule", "seq")
@@ -160,7 +149,10 @@ class ScheduleEvent(models.Model):
     attributes = models.TextField()
     request_id = models.CharField(max_length=255, blank=True, default="")
 
-    objects = ScheduleEventQuerySet.as_manager()
+    objects = AppendOnlyQuerySet.as_manager()
+
+    appended_by = "only the store appends them"
+    deleted_by = "retention deletes whole histories only"
 
     class Meta:
         verbose_name = _("schedule event")
@@ -176,11 +168,3 @@ class ScheduleEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.kind}"
-
-    def save(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: the history is appended by the store only."""
-        raise TypeError("Events are immutable: only the store appends them")
-
-    def delete(self, *_: Any, **__: Any) -> NoReturn:
-        """Refuse: retention deletes whole histories only."""
-        raise TypeError("Events are immutable: retention deletes whole histories only")
