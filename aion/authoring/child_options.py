@@ -22,11 +22,12 @@ class ParentClosePolicy(StrEnum):
 class ChildCancellationType(StrEnum):
     """What cancelling an awaited child does.
 
-    `WAIT` asks it to cancel and waits for its end. `TRY` asks it and stops waiting at once. `ABANDON` stops
-    waiting and lets it run.
+    `WAIT` asks it to cancel and waits for its end. `WAIT_REQUESTED` asks it and waits until it has the
+    request. `TRY` asks it and stops waiting at once. `ABANDON` stops waiting and lets it run.
     """
 
     WAIT = "wait"
+    WAIT_REQUESTED = "wait_requested"
     TRY = "try"
     ABANDON = "abandon"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -26,8 +26,11 @@ from aion.core.failures import exception_from
 from aion.core.payloads import encode
 from aion.core.search_attributes import Attributes
 from aion_engine.replay.command_log import CommandLog, Mode
+from aion_engine.replay.externals import Externals
 from aion_engine.replay.futures import PendingResult
 from aion_engine.replay.loop import WorkflowLoop
+
+_REASON: Final = "its parent cancelled it"
 
 
 class Child:
@@ -51,9 +54,10 @@ class Child:
 class Children:
     """Starts children, and settles their futures when outcomes are folded."""
 
-    def __init__(self, loop: WorkflowLoop, log: CommandLog) -> None:
+    def __init__(self, loop: WorkflowLoop, log: CommandLog, externals: Externals) -> None:
         self._loop = loop
         self._log = log
+        self._externals = externals
         self._count = 0
         self.pending: dict[str, Child] = {}  # by run id: a workflow id may be used again
 
@@ -94,17 +98,30 @@ class Children:
             return True
         if not child.cancel_sent:
             child.cancel_sent = True
-            self._log.issue(
-                ExternalCancelRequested(
-                    workflow_id=child.workflow_id,
-                    run_id=child.run_id,
-                    reason="its parent cancelled it",
-                )
-            )
-        if kind is ChildCancellationType.WAIT:
+            self._ask_to_cancel(child)
+        if kind in (ChildCancellationType.WAIT, ChildCancellationType.WAIT_REQUESTED):
             return False
         self.pending.pop(child.run_id, None)
         return True
+
+    def _ask_to_cancel(self, child: Child) -> None:
+        """Send the request; where the code waits until the child has it, the child answers."""
+        ids = (child.workflow_id, child.run_id)
+        if child.call.options.cancellation_type is ChildCancellationType.WAIT_REQUESTED:
+            answer = self._externals.cancel(*ids, _REASON, None)
+            answer.add_done_callback(lambda answer: self._asked(child, answer))
+        else:
+            self._log.issue(
+                ExternalCancelRequested(workflow_id=ids[0], run_id=ids[1], reason=_REASON)
+            )
+
+    def _asked(self, child: Child, answer: asyncio.Future[None]) -> None:
+        """Stop waiting: the child has the request, or has ended. An outcome that came first has counted."""
+        if answer.cancelled() or self.pending.get(child.run_id) is not child:
+            return
+        answer.exception()  # nobody else asks for it
+        del self.pending[child.run_id]
+        child.future.settle_cancelled()
 
     def expects(self, run_id: str) -> bool:
         """Tell whether the outcome of this child is still wanted."""

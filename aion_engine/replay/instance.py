@@ -99,8 +99,8 @@ class Instance:
         loop_class: Any = WorkflowLoop  # abstract to mypy: its refusals are made from a table
         self._loop: WorkflowLoop = loop_class(self._timers, self.task_errors)
         self.activities = Activities(self._loop, self._log)
-        self._children = Children(self._loop, self._log)
         self._externals = Externals(self._loop, self._log)
+        self._children = Children(self._loop, self._log, self._externals)
         parts = Parts(self._loop, self._log, self.activities, self._children, self._externals)
         self._stack = Stack(
             self._loop, self._timers, self.activities, self._children, self._externals

@@ -206,7 +206,7 @@ def _branches(nodes: Any) -> Any:
         st.just("child"),
         nodes,
         st.sampled_from(["terminate", "abandon", "request_cancel"]),
-        st.sampled_from(["wait", "try", "abandon"]),
+        st.sampled_from(["wait", "wait_requested", "try", "abandon"]),
         st.booleans(),
     )
     return st.one_of(

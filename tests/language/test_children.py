@@ -406,6 +406,46 @@ def test_try_asks_the_child_and_goes_on(engine: Engine, clock: StandingClock, sc
     assert found(handle, events.ChildOutcome) == []
 
 
+def test_wait_requested_waits_until_the_child_has_the_request(
+    engine: Engine, clock: StandingClock, script: Any
+) -> None:
+    handle = cancelled(script, engine, "wait_requested", "stubborn", 5.0)
+    assert str(handle.describe().status) == "running"  # sent, and not yet taken
+    engine.turns()
+
+    assert handle.result(0).startswith("cancelled")
+    assert status("child") == "running"
+    assert kinds(handle)[-4:] == [
+        "CancelRequested",
+        "ExternalCancelRequested",
+        "ExternalRequestDelivered",
+        "WorkflowCompleted",
+    ]
+    rest(engine, clock)
+    assert client.get_workflow_handle("child").result(0) == "finished all the same"
+
+
+def test_wait_requested_of_a_child_that_ends_before_it_hears_of_it(
+    engine: Engine, script: Any
+) -> None:
+    handle = cancelled(script, engine, "wait_requested")
+    client.get_workflow_handle("child").terminate("by hand")
+    engine.turns()
+
+    assert handle.result(0).startswith("cancelled")  # nobody is left who could hear of it
+    assert status("child") == "terminated"
+
+
+def test_wait_requested_is_the_same_when_instances_are_lost(
+    clock: StandingClock, script: Any
+) -> None:
+    def story(engine: Engine, clock: StandingClock) -> None:
+        cancelled(script, engine, "wait_requested", "stubborn", 5.0)
+        rest(engine, clock)
+
+    same_when_lost(story, clock)
+
+
 def test_abandon_lets_the_child_run(engine: Engine, clock: StandingClock, script: Any) -> None:
     handle = cancelled(script, engine, "abandon")
     rest(engine, clock)
@@ -415,7 +455,7 @@ def test_abandon_lets_the_child_run(engine: Engine, clock: StandingClock, script
     assert client.get_workflow_handle("child").result(0) == "rested"
 
 
-@pytest.mark.parametrize("kind", ["wait", "try", "abandon"])
+@pytest.mark.parametrize("kind", ["wait", "wait_requested", "try", "abandon"])
 def test_a_child_cancelled_in_the_turn_that_asked_for_it(
     engine: Engine, clock: StandingClock, script: Any, kind: str
 ) -> None:

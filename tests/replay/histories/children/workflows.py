@@ -90,6 +90,24 @@ async def retried() -> list[str]:
     return [await outcome(begun), await outcome(other)]
 
 
+@workflow.defn(name="histories.children.Requested")
+async def requested() -> str:
+    task = asyncio.create_task(
+        outcome(
+            workflow.execute_child_workflow(
+                Child,
+                "asked",
+                id="asked",
+                cancellation_type="wait_requested",
+                parent_close_policy="abandon",
+            )
+        )
+    )
+    await workflow.sleep(1)
+    task.cancel()
+    return await task
+
+
 def story(world: World) -> None:
     world.start("outcomes", outcomes)
     child = client.get_workflow_handle
@@ -112,3 +130,6 @@ def story(world: World) -> None:
     world.go(3)
     child("again").signal("tell", "after all")
     world.go(3)
+
+    world.start("requested", requested)
+    world.go(1)
