@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
 from typing import Any, NoReturn, ParamSpec, Protocol, TypeVar, overload
 
 from aion.authoring.activity_definition import Activity
@@ -33,6 +34,7 @@ __all__ = [
     "is_cancelled",
     "logger",
     "raise_complete_async",
+    "shielded",
     "wait_for_cancelled",
 ]
 
@@ -56,20 +58,29 @@ def defn(function: Callable[P, Awaitable[R]], /) -> Activity[P, R]: ...
 @overload
 def defn(function: Callable[P, R], /) -> Activity[P, R]: ...
 @overload
-def defn(*, name: str | None = None, transactional: bool = False, **options: Any) -> _Decorator: ...
+def defn(
+    *,
+    name: str | None = None,
+    transactional: bool = False,
+    interruptible: bool = False,
+    **options: Any,
+) -> _Decorator: ...
 def defn(
     function: Callable[..., Any] | None = None,
     /,
     *,
     name: str | None = None,
     transactional: bool = False,
+    interruptible: bool = False,
     **options: Any,
 ) -> Any:
     """Make a function an activity: something with effects, run at least once, its outcome recorded once.
 
     `name` is the type name in histories and defaults to the function's; keep it when you rename the
     function. A `transactional` activity's own database writes commit together with its outcome, so they
-    happen exactly once. The other keyword arguments are `ActivityOptions`.
+    happen exactly once. An `interruptible` one is stopped by `asyncio.CancelledError` in whatever line it is
+    when it should stop; `shielded()` keeps a part of it whole. The other keyword arguments are
+    `ActivityOptions`.
     """
 
     def decorate(function: Callable[..., Any]) -> Activity[Any, Any]:
@@ -78,7 +89,8 @@ def defn(
             name=name or function.__name__,
             options=ActivityOptions().override(**options),
             transactional=transactional,
-            problems=_problems(function, transactional),
+            interruptible=interruptible,
+            problems=_problems(function, transactional, interruptible),
         )
         registry.add_activity(definition)
         return definition
@@ -86,7 +98,9 @@ def defn(
     return decorate(function) if function is not None else decorate
 
 
-def _problems(function: Callable[..., Any], transactional: bool) -> tuple[str, ...]:
+def _problems(
+    function: Callable[..., Any], transactional: bool, interruptible: bool
+) -> tuple[str, ...]:
     found = []
     if "<locals>" in function.__qualname__:
         found.append(
@@ -94,6 +108,10 @@ def _problems(function: Callable[..., Any], transactional: bool) -> tuple[str, .
         )
     if transactional and inspect.iscoroutinefunction(function):
         found.append("is transactional and async; transactions need a plain `def`")
+    if interruptible and inspect.iscoroutinefunction(function):
+        found.append("is interruptible and async; coroutines are cancelled by asyncio already")
+    if transactional and interruptible:
+        found.append("is transactional and interruptible; a transaction must be left whole")
     return tuple(found)
 
 
@@ -162,6 +180,11 @@ def cancellation_details() -> CancellationDetails | None:
 def wait_for_cancelled(timeout: float | None = None) -> bool:
     """Block until the attempt should stop, at most `timeout` seconds; tell whether it should."""
     return require_activity("activity.wait_for_cancelled()").wait_for_cancel(timeout)
+
+
+def shielded() -> AbstractContextManager[None]:
+    """Keep an interruptible activity from being interrupted in a `with` block; it stops behind the block."""
+    return require_activity("activity.shielded()").shielded()
 
 
 def raise_complete_async() -> NoReturn:

@@ -32,6 +32,7 @@ class Activity(Generic[P, R]):
         name: str,
         options: ActivityOptions,
         transactional: bool = False,
+        interruptible: bool = False,
         celery_task: str | None = None,
         problems: tuple[str, ...] = (),
     ) -> None:
@@ -39,6 +40,7 @@ class Activity(Generic[P, R]):
         self.name = name
         self.options = options
         self.transactional = transactional
+        self.interruptible = interruptible
         self.celery_task = celery_task
         self.is_async = inspect.iscoroutinefunction(function)
         self.problems = problems

@@ -13,6 +13,7 @@ import random
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -323,6 +324,9 @@ class ActivityContext(Protocol):
 
     def wait_for_cancel(self, timeout: float | None) -> bool:
         """Block until the attempt should stop."""
+
+    def shielded(self) -> AbstractContextManager[None]:
+        """Keep an interruptible function from being interrupted in a block."""
 
 
 current_workflow: ContextVar[WorkflowContext | None] = ContextVar("aion_workflow", default=None)

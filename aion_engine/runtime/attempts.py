@@ -7,6 +7,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,8 @@ from aion.authoring.interceptor_inputs import ExecuteActivityInput, HeartbeatInp
 from aion.core.errors import CancelledError
 from aion.core.payloads import encode
 from aion.operations.clock import clock
+from aion_engine.runtime.hygiene import in_transactions, renew_connections
+from aion_engine.runtime.interruption import Interruption
 
 
 class AttemptContext:
@@ -36,6 +39,7 @@ class AttemptContext:
         self._last_beat = float("-inf")
         self._last_sign = info.started_at  # of life, as the row has it
         self._held_back: str | None = None
+        self.interruption = Interruption()
 
     @property
     def info(self) -> ActivityInfo:
@@ -54,6 +58,7 @@ class AttemptContext:
         if self._reason is None or (self._reason in _WEAK and reason not in _WEAK):
             self._reason = reason
             self._stop.set()
+            self.interruption.ask(reason)
 
     def _is_over_time(self) -> bool:
         """Tell whether a deadline of its own has taken the attempt's row away."""
@@ -69,13 +74,18 @@ class AttemptContext:
         """Block until the attempt should stop."""
         return self._stop.wait(timeout)
 
+    def shielded(self) -> AbstractContextManager[None]:
+        """Keep the function from being interrupted in a block."""
+        return self.interruption
+
     def heartbeat(self, details: tuple[Any, ...]) -> None:
         """Report life; raises `CancelledError` when the attempt should stop."""
         chain = chains().heartbeat
-        if chain is None:
-            self._heartbeat(details)
-        else:
-            chain(HeartbeatInput(details=details), lambda input: self._heartbeat(input.details))
+        with self.interruption:  # it may write to the database
+            if chain is None:
+                self._heartbeat(details)
+            else:
+                chain(HeartbeatInput(details=details), lambda input: self._heartbeat(input.details))
 
     def _heartbeat(self, details: tuple[Any, ...]) -> None:
         if self._beat is not None:
@@ -120,10 +130,29 @@ def call(activity: Activity[Any, Any], data: Any, context: AttemptContext, *, wh
     function raises.
     """
     args, kwargs = activity.signature.decode(data, what=what)
-    function = partial(_to_its_end, activity.function, context) if activity.is_async else None
     scope = contextvars.copy_context()
     scope.run(current_activity.set, context)
-    return scope.run(intercepted, context, function or activity.function, args, kwargs)
+    return scope.run(intercepted, context, _called(activity, context), args, kwargs)
+
+
+def _called(activity: Activity[Any, Any], context: AttemptContext) -> Callable[..., Any]:
+    """Give what is called with the arguments, in the way that suits the function."""
+    if activity.is_async:
+        return partial(_to_its_end, activity.function, context)
+    if activity.interruptible:
+        return partial(_until_interrupted, activity.function, context)
+    return activity.function
+
+
+def _until_interrupted(
+    function: Callable[..., Any], context: AttemptContext, /, *args: Any, **kwargs: Any
+) -> Any:
+    entered = in_transactions()  # not the function's own
+    try:
+        return context.interruption.run(function, *args, **kwargs)
+    finally:
+        if context.interruption.has_arrived:
+            renew_connections(but=entered)
 
 
 def intercepted(

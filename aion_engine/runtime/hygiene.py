@@ -15,3 +15,19 @@ def tidy_connections() -> None:
         if connection.settings_dict["CONN_MAX_AGE"] == 0:
             connection.close_at = None
         connection.close_if_unusable_or_obsolete()
+
+
+def in_transactions() -> list[str]:
+    """Name the databases on which this thread is in a transaction."""
+    return [each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block]
+
+
+def renew_connections(*, but: list[str]) -> None:
+    """Give this thread new connections for all databases but some, in whatever state the old ones are.
+
+    Code that was interrupted may have left a statement under way, or a transaction that nobody leaves.
+    """
+    for connection in connections.all(initialized_only=True):
+        if connection.alias not in but:
+            connection.close()
+            del connections[connection.alias]

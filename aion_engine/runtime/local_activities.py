@@ -140,6 +140,10 @@ class LocalActivities:
     def _all_jobs(self) -> list[Job]:
         return [job for jobs in list(self._jobs.values()) for job in list(jobs.values())]
 
+    def runs(self) -> list[uuid.UUID]:
+        """Give the runs that have local activities on their way."""
+        return [run_id for run_id, jobs in self._jobs.items() if jobs]
+
     @property
     def busy(self) -> bool:
         """Whether anything is queued or running."""

@@ -21,6 +21,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from django.db import Error as DatabaseError
@@ -46,6 +47,7 @@ _SECOND: Final = dt.timedelta(seconds=1)
 _GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
 _MOST_GRACE: Final = 0.01
 _LOOK: Final = 0.1
+_VISIT: Final = 0.5  # seconds between two looks at the runs whose local activities are under way
 _FIRST_PAUSE: Final = 0.1
 _LAST_PAUSE: Final = 5.0
 
@@ -68,6 +70,7 @@ class TurnLoop:
         self._stopping = threading.Event()
         self._pause = _FIRST_PAUSE
         self._next_look = 0.0
+        self._next_visit = 0.0
 
     def _ring_self(self) -> None:
         self._waiter.ring()
@@ -132,9 +135,15 @@ class TurnLoop:
 
     def _look_at_clock(self) -> None:
         """Let retries and timeouts of local activities come to their right in a busy loop too."""
-        if self.local.busy and time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + _LOOK
+        if not self.local.busy:
+            return
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK
             self.local.release_due()
+        if now >= self._next_visit:
+            self._next_visit = now + _VISIT
+            self._forget_lost(self.local.runs())
 
     def _gather(self) -> None:
         """Wait while more local outcomes keep coming, a moment at a time."""
@@ -153,10 +162,13 @@ class TurnLoop:
         """Forget outcomes that are folded, and those of runs that others have taken over."""
         for run_id in batch.seen:
             self._outcomes.pop(run_id, None)
-        if not self._outcomes or batch.left:
-            return
-        for run_id in owners.lost(self._outcomes, self.worker_id):
-            del self._outcomes[run_id]
+        if self._outcomes and not batch.left:
+            self._forget_lost(self._outcomes)
+
+    def _forget_lost(self, run_ids: Iterable[uuid.UUID]) -> None:
+        """Stop the local activities of runs that were closed from outside, or that others have taken over."""
+        for run_id in owners.lost(run_ids, self.worker_id):
+            self._outcomes.pop(run_id, None)
             self.local.forget(run_id)
 
     def _hand_over(self, batch: Batch) -> None:
@@ -192,6 +204,8 @@ class TurnLoop:
         if timer is not None:
             # A timer that is due and was not claimed is another worker's: do not spin for it.
             waits.append(max((timer - now) / _SECOND, _NOT_OURS))
+        if self.local.busy:
+            waits.append(_VISIT)
         retry = self.local.release_due()
         if retry is not None:
             waits.append(retry)

@@ -8,11 +8,14 @@ import dataclasses
 import inspect
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 from aion.authoring.activity_definition import Activity
 from aion.authoring.context import ActivityInfo, current_activity
 from aion.core.errors import CancelledError
+from aion_engine.runtime.interruption import Interruption
 
 
 class ActivityEnvironment:
@@ -39,13 +42,13 @@ class ActivityEnvironment:
         function = _function(activity)
         if inspect.iscoroutinefunction(function):
             return asyncio.run(self.arun(activity, *args, **kwargs))
-        return self._scope(activity).run(function, *args, **kwargs)
+        return self._scope(activity).run(self._called(activity), *args, **kwargs)
 
     async def arun(self, activity: Any, *args: Any, **kwargs: Any) -> Any:
         """Do the same on the running event loop. A plain function runs in a thread."""
         function, scope = _function(activity), self._scope(activity)
         if not inspect.iscoroutinefunction(function):
-            return await asyncio.to_thread(scope.run, function, *args, **kwargs)
+            return await asyncio.to_thread(scope.run, self._called(activity), *args, **kwargs)
         loop = asyncio.get_running_loop()
         task = loop.create_task(function(*args, **kwargs), context=scope)
         self._running = (loop, task)
@@ -55,6 +58,11 @@ class ActivityEnvironment:
             return await task
         finally:
             self._running = None
+
+    def _called(self, activity: Any) -> Callable[..., Any]:
+        function = _function(activity)
+        interruptible = isinstance(activity, Activity) and activity.interruptible
+        return partial(self._context.interruption.run, function) if interruptible else function
 
     def _scope(self, activity: Any) -> contextvars.Context:
         if not self._named:
@@ -79,6 +87,7 @@ class _Context:
         self._environment = environment
         self._reason: str | None = None
         self._stop = threading.Event()
+        self.interruption = Interruption()
 
     @property
     def info(self) -> ActivityInfo:
@@ -91,6 +100,10 @@ class _Context:
     def stop(self, reason: str) -> None:
         self._reason = reason
         self._stop.set()
+        self.interruption.ask(reason)
+
+    def shielded(self) -> AbstractContextManager[None]:
+        return self.interruption
 
     def wait_for_cancel(self, timeout: float | None) -> bool:
         return self._stop.wait(timeout)
