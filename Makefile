@@ -8,7 +8,7 @@ SERVICES := $(PY) tools/services.py run --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stack test contract check format bench bench-quick clean
+.PHONY: help setup demo demo-stack test check format bench bench-quick clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ setup: .venv/.dev ## Create .venv with everything that development needs
 	$(PYTHON) tools/install.py dev
 	@touch .venv/.base $@
 
-.venv/.bench: requirements/base.txt requirements/dev.txt requirements/bench.txt pyproject.toml
+.venv/.bench: requirements/base.txt requirements/dev.txt requirements/bench.txt requirements/bench-npm.txt pyproject.toml
 	$(PYTHON) tools/install.py bench
 	@touch .venv/.base .venv/.dev $@
 
@@ -39,9 +39,6 @@ demo-stack: .venv/.dev ## The same on PostgreSQL, Redis and Celery
 test: .venv/.dev ## Run the test suite on SQLite and on PostgreSQL
 	$(PY) tools/test.py $(ARGS)
 
-contract: .venv/.dev ## Send the API everything that its OpenAPI document allows, and what it does not
-	AION_CONTRACT=50 $(PY) -m pytest tests/api/test_contract.py -q -n auto --timeout 1800 $(ARGS)
-
 check: .venv/.dev ## Run every check but the tests
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
@@ -55,7 +52,7 @@ format: .venv/.dev ## Format the code and repair what ruff can
 	$(PY) -m ruff format .
 
 # They find or start servers that wait for their disk: tests do not need to, figures do.
-bench: .venv/.bench ## Run the benchmarks: ten minutes on a machine with nothing else to do
+bench: .venv/.bench ## Run the benchmarks: half an hour on a machine with nothing else to do
 	$(PY) -m benchmarks $(ARGS)
 
 bench-quick: .venv/.bench ## Run them in two minutes, for a first impression

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sqlite3
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,6 +35,19 @@ def facts(*, database_url: str | None, redis_url: str | None, directory: Path) -
     if redis_url:
         found["Redis"] = _redis_version(redis_url)
     return found
+
+
+def write(path: Path, facts: Mapping[str, str], failures: Sequence[str]) -> None:
+    """Keep the facts beside the rows, and what could not be measured."""
+    path.write_text(json.dumps({"facts": facts, "failures": failures}, indent=1) + "\n")
+
+
+def read(path: Path) -> tuple[dict[str, str], list[str]]:
+    """Read facts and failures; none when they are not there."""
+    if not path.exists():
+        return {}, []
+    kept = json.loads(path.read_text())
+    return kept["facts"], kept["failures"]
 
 
 def show(database_url: str, *names: str) -> dict[str, str]:

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from benchmarks.cases import CASES, Figures, Size
+from benchmarks.cases import CASES
+from benchmarks.figures import Figures, Size
 from benchmarks.systems import SYSTEMS
 
 

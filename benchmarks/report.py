@@ -1,32 +1,122 @@
-"""The table, for the terminal and for the page."""
+"""The tables, for the terminal and for the page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks.cases import CASES, Figure
+from benchmarks.cases import CASES
+from benchmarks.figures import Case, Figure
+from benchmarks.goals import OURS, Verdict, judge, number, said
 from benchmarks.results import Row
 
-BEGIN = "<!-- benchmarks: begin; `make bench` writes what follows -->"
-END = "<!-- benchmarks: end -->"
+_PART = re.compile(
+    r"(<!-- benchmarks: ([\w ]+); `make bench` writes what follows -->\n)(.*?)(<!-- end -->)",
+    re.DOTALL,
+)
+_ALL, _MACHINE = "all", "machine"
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Lay the rows out as a Markdown table: a line for each figure, a column for each system."""
-    by_place = {(row["case"], row["system"]): row for row in rows}
-    systems = list(dict.fromkeys(system for _, system in by_place))
-    head = ["what", "unit", *systems, "goal"]
-    lines = [head, ["---", "---", *("---:" for _ in systems), "---:"]]
+def table(rows: Sequence[Row]) -> str:
+    """Lay medians out as a Markdown table: a line for each figure, a column for each system."""
+    found = _by_place(rows)
+    systems = _systems(rows)
+    verdicts = judge(rows)
+    lines = [
+        ["what", "unit", *systems, "goal"],
+        ["---", "---", *("---:" for _ in systems), "---"],
+    ]
     for case in CASES.values():
         for name, figure in case.figures.items():
-            found = [by_place.get((case.row_name(name), system)) for system in systems]
-            if any(found):
-                cells = [_cell(figure, row) for row in found]
-                lines.append([figure.title, figure.unit, *cells, _goal(figure)])
+            row_name = case.row_name(name)
+            cells = [_median(figure, found.get((row_name, system))) for system in systems]
+            if any(cells):
+                goals = "; ".join(_short(each) for each in verdicts if each.row_name == row_name)
+                lines.append([figure.title, figure.unit, *cells, goals])
+    return _markdown(lines)
+
+
+def of_case(case: Case, rows: Sequence[Row]) -> str:
+    """Tell one case: a line for each system with medians and extremes, and what became of the goals."""
+    names = {case.row_name(name): figure for name, figure in case.figures.items()}
+    found = _by_place(row for row in rows if row["case"] in names)
+    if not found:
+        return "Not measured."
+    figures = {name: figure for name, figure in names.items() if name in {key[0] for key in found}}
+    lines = [
+        [
+            "system",
+            *(f"{figure.title.removeprefix('... ')}, {figure.unit}" for figure in figures.values()),
+        ],
+        ["---", *("---:" for _ in figures)],
+    ]
+    for system in dict.fromkeys(system for _, system in found):
+        cells = [_spread(figure, found.get((name, system))) for name, figure in figures.items()]
+        lines.append([system, *cells])
+    verdicts = [_long(each) for each in judge(rows) if each.row_name in figures]
+    goals = ["", *(f"* {sentence}" for sentence in verdicts)] if verdicts else []
+    return "\n".join([_markdown(lines), *goals])
+
+
+def machine(facts: Mapping[str, str], failures: Sequence[str] = ()) -> str:
+    """Tell where it was measured, and what could not be."""
+    told = [f"* {name}: {value}" for name, value in facts.items()]
+    return "\n".join([*told, *(f"* not measured: {sentence}" for sentence in failures)])
+
+
+def parts(
+    rows: Sequence[Row],
+    facts: Mapping[str, str],
+    *,
+    images: Mapping[str, str],
+    failures: Sequence[str] = (),
+) -> dict[str, str]:
+    """Write all parts of the page that are generated, by their names; `images` are links by case."""
+    quick = any(row["size"] == "quick" for row in rows)
+    note = "Measured in the quick size: a first impression, not more.\n\n" if quick else ""
+    told = {
+        name: "\n\n".join([of_case(case, rows), *([images[name]] if name in images else [])])
+        for name, case in CASES.items()
+    }
+    return {_ALL: note + table(rows), _MACHINE: machine(facts, failures), **told}
+
+
+def replaced(page: str, written: Mapping[str, str]) -> str:
+    """Put new parts between the marks of a page.
+
+    Raises:
+        ValueError: the page has no marks for one of them.
+    """
+    known = {found[2] for found in _PART.finditer(page)}
+    if absent := [name for name in written if name not in known]:
+        raise ValueError(f"The page has no marks for {', '.join(absent)}")
+    return _PART.sub(
+        lambda found: (
+            f"{found[1]}\n{written[found[2]]}\n\n{found[4]}" if found[2] in written else found[0]
+        ),
+        page,
+    )
+
+
+def _by_place(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    return {(row["case"], row["system"]): row for row in rows}
+
+
+def _systems(rows: Iterable[Row]) -> list[str]:
+    """Give the systems, ours first."""
+    names = dict.fromkeys(row["system"] for row in rows)
+    return sorted(names, key=lambda name: (not name.startswith("aion"), list(names).index(name)))
+
+
+def _markdown(lines: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _cell(figure: Figure, row: Row | None) -> str:
+def _median(figure: Figure, row: Row | None) -> str:
+    return "" if row is None else number(row["value"], figure)
+
+
+def _spread(figure: Figure, row: Row | None) -> str:
     if row is None:
         return ""
     value = number(row["value"], figure)
@@ -34,53 +124,22 @@ def _cell(figure: Figure, row: Row | None) -> str:
     return value if low == high else f"{value} ({low} to {high})"
 
 
-def number(value: float, figure: Figure) -> str:
-    """Write a value with the figure's digits."""
-    return f"{value:,.{figure.digits}f}"
+def _word(verdict: Verdict) -> str:
+    return {True: "met", False: "**missed**", None: "not measured"}[verdict.reached]
 
 
-def _goal(figure: Figure) -> str:
-    if figure.goal is None:
-        return ""
-    sign = "≥" if figure.better == "higher" else "≤"
-    return f"{sign} {number(figure.goal, figure)}"
+def _short(verdict: Verdict) -> str:
+    return f"{said(verdict.goal, verdict.figure)}: {_word(verdict)}"
 
 
-def missed(rows: Iterable[Row], *, system: str) -> list[str]:
-    """Say which goals a system missed."""
-    goals = {
-        case.row_name(name): figure
-        for case in CASES.values()
-        for name, figure in case.figures.items()
-        if figure.goal is not None
-    }
-    found = []
-    for row in rows:
-        figure = goals.get(row["case"])
-        if figure is None or figure.goal is None or row["system"] != system:
-            continue
-        over = row["value"] > figure.goal
-        if row["value"] != figure.goal and over != (figure.better == "higher"):
-            value = number(row["value"], figure)
-            found.append(f"{row['case']}: {value} {figure.unit}, goal {_goal(figure)}")
-    return found
-
-
-def section(rows: Iterable[Row], facts: Mapping[str, str], *, quick: bool) -> str:
-    """Write the part of the page that is generated."""
-    note = ["Measured in the quick size: a first impression, not more.", ""] if quick else []
-    told = [f"* {name}: {value}" for name, value in facts.items()]
-    return "\n".join([*note, table(rows), "", "The machine:", "", *told])
-
-
-def replaced(page: str, section: str) -> str:
-    """Put a new section between the marks of a page.
-
-    Raises:
-        ValueError: the page has no marks.
-    """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"The page needs the lines {BEGIN!r} and {END!r}")
-    return f"{before}{BEGIN}\n\n{section}\n\n{END}{after}"
+def _long(verdict: Verdict) -> str:
+    """Say a goal, what that is in figures, and what was measured."""
+    goal = said(verdict.goal, verdict.figure)
+    wanted = ""
+    if verdict.goal.of and verdict.wanted is not None:
+        wanted = f" = {number(verdict.wanted, verdict.figure)}"
+    value = number(verdict.value, verdict.figure)
+    title = verdict.figure.title.removeprefix("... ")
+    return (
+        f"{title}: {value} on {OURS}, goal {goal}{wanted} {verdict.figure.unit}: {_word(verdict)}"
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Literal, TypedDict
 
-from benchmarks.cases import CASES, Better, Case
+from benchmarks.cases import CASES
+from benchmarks.figures import Better, Case, Figures
 
 
 class Row(TypedDict):
@@ -29,17 +30,18 @@ class Collected:
     def __init__(self) -> None:
         self._values: dict[tuple[str, str, str], list[float]] = {}
 
-    def add(self, case: Case, system: str, figures: Mapping[str, float]) -> None:
+    def add(self, case: Case, system: str, figures: Figures) -> None:
         """Keep what one run measured.
 
         Raises:
             ValueError: the figures are not those of the case.
         """
-        if not figures or not set(figures) <= set(case.figures):
+        several = several_of(figures)
+        if not figures or not set(figures) <= set(case.figures) or not all(several.values()):
             known = ", ".join(case.row_name(name) for name in case.figures)
-            raise ValueError(f"{system} gave {sorted(figures)} for {known}")
-        for name, value in figures.items():
-            self._values.setdefault((case.name, name, system), []).append(value)
+            raise ValueError(f"{system} gave {figures} for {known}")
+        for name, values in several.items():
+            self._values.setdefault((case.name, name, system), []).extend(values)
 
     def rows(self, *, quick: bool) -> list[Row]:
         """Give a row for each figure and system, in the order of the cases."""
@@ -50,6 +52,14 @@ class Collected:
             for (case_name, figure, system), values in self._values.items()
             if (case_name, figure) == (case.name, name)
         ]
+
+
+def several_of(figures: Figures) -> dict[str, list[float]]:
+    """Give the values of each figure, also where there is one."""
+    return {
+        name: [value] if isinstance(value, (int, float)) else list(value)
+        for name, value in figures.items()
+    }
 
 
 def _row(case: Case, name: str, system: str, values: list[float], *, quick: bool) -> Row:

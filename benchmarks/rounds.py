@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from benchmarks.cases import Measurement
-from benchmarks.results import Collected
+from benchmarks.figures import Figures
+from benchmarks.plan import Measurement
+from benchmarks.results import Collected, several_of
 
 ROOT = Path(__file__).resolve().parents[1]
-LONGEST = 300  # seconds, for one measurement
+LONGEST = 600  # seconds, for one measurement
 
 
 class MeasurementFailed(Exception):
@@ -66,7 +67,15 @@ def take(
             failures.append(str(error))
             print(f"# {error}", file=sys.stderr, flush=True)
             continue
-        told = ", ".join(f"{name} {value:,.4g}".strip() for name, value in figures.items())
         seconds = time.monotonic() - begin
-        print(f"{one.case.name:22} {one.system:14} {seconds:5.1f} s   {told}", flush=True)
+        print(f"{one.case.name:23} {one.system:15} {seconds:5.1f} s   {_told(figures)}", flush=True)
     return collected, failures
+
+
+def _told(figures: Figures) -> str:
+    """Write figures in a line."""
+    several = several_of(figures)
+    return ", ".join(
+        f"{name} {' '.join(f'{value:,.4g}' for value in values)}".strip()
+        for name, values in several.items()
+    )

@@ -64,6 +64,18 @@ def install(requirements: str) -> None:
             raise SystemExit(f"Could not install {' '.join(words)}; see above.")
 
 
+def install_from_npm(requirements: str) -> None:
+    """Install what a set needs from npm, where npm can be had; else say what is missing."""
+    listed = ROOT / "requirements" / f"{requirements}-npm.txt"
+    if not listed.exists():
+        return
+    packages = listed.read_text().split()
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund")
+    npm = shutil.which("npm")
+    if npm is None or not succeeds(npm, "install", *quiet, "--prefix", VENV / "npm", *packages):
+        print(f"Without npm or its registry there is no {', '.join(packages)}", flush=True)
+
+
 def main() -> None:
     """Read the command line, make and fill the environment."""
     if sys.version_info < OLDEST:
@@ -78,6 +90,7 @@ def main() -> None:
     make_environment()
     print(f"Installing requirements/{requirements}.txt and the project", flush=True)
     install(requirements)
+    install_from_npm(requirements)
     print(f"Ready in {time.monotonic() - began:.0f} s: .venv/bin/python manage.py help")
 
 

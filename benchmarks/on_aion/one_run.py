@@ -1,4 +1,4 @@
-"""One run at a time: how long a step takes, and how long a caller waits."""
+"""One run alone: how long its steps take."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from django.db.models import Max, Min
 
 from aion import client
 from aion.models import Event
-from benchmarks.app.workflows import sequential_steps, trivial
-from benchmarks.cases import Figures, Size
-from benchmarks.measuring import call_durations, milliseconds
+from benchmarks.app.workflows import sequential_steps
+from benchmarks.figures import Figures, Size
 from benchmarks.on_aion.worker import working
 
 _WARM_UP = 20
 
 
 def sequential_step(size: Size) -> Figures:
-    with working():
+    with working() as workers:
         _step_seconds(_WARM_UP)
-        return {"": _step_seconds(size["steps"]) * 1000}
+        worked = workers.cpu_milliseconds()
+        seconds = _step_seconds(size["steps"])
+        worked = workers.cpu_milliseconds() - worked
+    return {"": seconds * 1000, "cpu": worked / size["steps"]}
 
 
 def linear_cost(size: Size) -> Figures:
@@ -43,12 +45,3 @@ def _step_seconds(count: int) -> float:
     times = steps.aggregate(first=Min("recorded_at"), last=Max("recorded_at"))
     taken: dt.timedelta = times["last"] - times["first"]
     return taken.total_seconds() / (count - 1)
-
-
-def start_to_result(size: Size) -> Figures:
-    def call() -> None:
-        client.execute_workflow(trivial, 1, result_timeout=30)
-
-    with working():
-        call_durations(call, calls=_WARM_UP, seconds=2)
-        return milliseconds(call_durations(call, calls=size["calls"], seconds=size["seconds"]))

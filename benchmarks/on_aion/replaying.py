@@ -14,7 +14,7 @@ from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
 from aion_engine.replay.replayer import replay
 from benchmarks.app.workflows import sequential_steps
-from benchmarks.cases import Figures, Size
+from benchmarks.figures import Figures, Size
 from benchmarks.measuring import call_durations
 
 
@@ -43,7 +43,7 @@ def events_per_second(size: Size) -> Figures:
         replay(definition, str(run_id), histories.load([run_id])[run_id])[0].close()
 
     return {
-        "pure": count / min(call_durations(pure, calls=size["repeats"])),
+        "": count / min(call_durations(pure, calls=size["repeats"])),
         "database": count / min(call_durations(from_database, calls=size["repeats"])),
     }
 

@@ -14,14 +14,16 @@ from aion.store import sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.turns import Turns
 from benchmarks.app.workflows import Answering, trivial
-from benchmarks.cases import Figures, Size
+from benchmarks.figures import Figures, Size
+
+_TOGETHER = 100  # signals in a turn that makes a long history
 
 
 def statements_per_turn(size: Size) -> Figures:
     """Count for a turn that does a bit of all.
 
-    It folds a signal, schedules an activity, cancels a timer and starts another. `history_...` has its
-    instance in memory; `batch_...` has to load and replay.
+    It folds a signal, schedules an activity, cancels a timer and starts another. Those of a short and of a
+    long history have their instance in memory; `batch_...` has to load and replay.
     """
     guards.install()
     sessions.tune(connection)
@@ -38,11 +40,13 @@ def _by_history(most: int) -> dict[str, float]:
     handle = client.start_workflow(Answering)
     turns.take({})
     counts = {}
-    for events in (10, most):
-        while handle.describe().history_length < events:
-            handle.signal(Answering.ask, 1)
+    for name, events in (("", 10), ("history_10000", most)):
+        while (missing := events - handle.describe().history_length) > 0:
+            with transaction.atomic():
+                for _ in range(min(missing // 5 + 1, _TOGETHER)):
+                    handle.signal(Answering.ask, 1)
             turns.take({})
-        counts[f"history_{events}"] = float(_count(turns, [handle]))
+        counts[name] = float(_count(turns, [handle]))
     turns.cache.clear()
     return counts
 

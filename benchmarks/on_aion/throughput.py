@@ -2,43 +2,83 @@
 
 from __future__ import annotations
 
-import uuid
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
 
 from aion import client
-from benchmarks.app.workflows import sequential_steps, trivial
-from benchmarks.cases import Figures, Size
+from benchmarks.app.workflows import remote_steps, sequential_steps, trivial
+from benchmarks.figures import Figures, Size
 from benchmarks.measuring import stopwatch
-from benchmarks.on_aion.worker import seconds_until_closed, working
+from benchmarks.on_aion.worker import (
+    closed_runs,
+    done_activities,
+    rate_of,
+    working,
+    working_remotely,
+)
 
 
 def starts(size: Size) -> Figures:
+    count = size["starts"]
     client.start_workflow(trivial, 0)
-    with stopwatch() as watch:
-        for number in range(size["starts"]):
+    with stopwatch() as single:
+        for number in range(count):
             client.start_workflow(trivial, number)
-    return {"": size["starts"] / watch.seconds}
+    with stopwatch() as bulk:
+        start_many(trivial, 1, count=count, together=size["together"])
+    return {
+        "": count / single.seconds,
+        "bulk": count / bulk.seconds,
+        "cpu": single.cpu / count * 1000,
+    }
 
 
 def trivial_workflows(size: Size) -> Figures:
-    return {"": _runs_per_second(trivial, size["runs"], 1)}
+    start_many(trivial, 1, count=size["runs"])
+    with working() as workers:
+        rate, cpu = rate_of(workers, closed_runs, size["runs"])
+    return {"": rate, "cpu": cpu}
 
 
 def ten_steps(size: Size) -> Figures:
-    return {"": _runs_per_second(sequential_steps, size["runs"], size["steps"]) * size["steps"]}
+    one, cpu = steps_per_second(size, workers=1)
+    two, _ = steps_per_second(size, workers=2)
+    return {"": one, "two": two, "cpu": cpu}
 
 
-def _runs_per_second(workflow: Any, count: int, argument: int) -> float:
-    last = _start_many(workflow, count, argument)
-    with working() as ready:
-        return count / seconds_until_closed(last, since=ready)
+def workers_scaling(size: Size) -> Figures:
+    rates = {str(workers): steps_per_second(size, workers=workers)[0] for workers in (1, 2, 4)}
+    return {"": rates["4"] / rates["1"], **rates}
 
 
-def _start_many(workflow: Any, count: int, argument: int) -> uuid.UUID:
-    with transaction.atomic():
-        handles = [client.start_workflow(workflow, argument) for _ in range(count)]
-    run_id = handles[-1].run_id
-    assert run_id is not None
-    return run_id
+def steps_per_second(size: Size, *, workers: int) -> tuple[float, float]:
+    """Give steps a second, and milliseconds of processor time for each."""
+    from benchmarks.on_aion.setup import empty
+
+    empty()
+    start_many(sequential_steps, size["steps"], count=size["runs"])
+    with working(workers) as ready:
+        return rate_of(ready, done_activities, size["runs"] * size["steps"])
+
+
+def remote_activities(size: Size) -> Figures:
+    start_many(remote_steps, size["activities"], count=size["runs"])
+    with working_remotely() as workers:
+        rate, cpu = rate_of(workers, done_activities, size["runs"] * size["activities"])
+    return {"": rate, "cpu": cpu}
+
+
+def start_many(workflow: Any, *arguments: Any, count: int, together: int = 100) -> None:
+    """Start so many runs, `together` in each transaction."""
+    for part in _parts(count, together):
+        with transaction.atomic():
+            for _ in range(part):
+                client.start_workflow(workflow, *arguments)
+
+
+def _parts(count: int, most: int) -> Iterator[int]:
+    while count > 0:
+        yield min(count, most)
+        count -= most

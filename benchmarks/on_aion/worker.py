@@ -1,43 +1,114 @@
-"""One worker in a process of its own, as users run it."""
+"""Workers in processes of their own, as users run them."""
 
 from __future__ import annotations
 
-import subprocess
+import os
+import secrets
 import sys
 import time
-import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from aion.models import Run, Worker
+from aion.models import Event, Message, Run, Worker
+from benchmarks.celery_worker import COMMAND as CELERY_WORKER
+from benchmarks.celery_worker import own_queue
 from benchmarks.measuring import wait_until
+from benchmarks.processes import Processes, running
+
+_PLAIN_WORKER = (sys.executable, "manage.py", "aion_worker", "--verbosity", "0", "--skip-checks")
+
+
+@dataclass
+class Workers:
+    """Ready workers; `since` and `worked` are clock and processor time when they were."""
+
+    processes: Processes
+    since: float = field(default_factory=time.perf_counter)
+    worked: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.worked = self.processes.cpu_seconds()
+
+    def seconds(self) -> float:
+        """Give the time since they were ready."""
+        return time.perf_counter() - self.since
+
+    def cpu_milliseconds(self) -> float:
+        """Give the processor time that they have used since then."""
+        return (self.processes.cpu_seconds() - self.worked) * 1000
 
 
 @contextmanager
-def working() -> Iterator[float]:
-    """Run `manage.py aion_worker` meanwhile; gives the `perf_counter` of the moment it was ready."""
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "aion_worker", "--verbosity", "0", "--skip-checks"],
-        stdin=subprocess.DEVNULL,
-    )
-    try:
-        wait_until(lambda: _is_ready(process), timeout=30, pause=0.005)
-        yield time.perf_counter()
-    finally:
-        process.kill()  # all is measured; the tables are emptied before the next case
-        process.wait()
+def working(count: int = 1, environment: Mapping[str, str] | None = None) -> Iterator[Workers]:
+    """Run so many `manage.py aion_worker` meanwhile."""
+    with running(*[_PLAIN_WORKER] * count, environment=environment) as processes:
+        yield _ready(processes)
 
 
-def _is_ready(process: subprocess.Popen[bytes]) -> bool:
-    if process.poll() is not None:
-        raise RuntimeError(f"The worker ended with {process.returncode}")
-    return Worker.objects.filter(pid=process.pid).exists()
+@contextmanager
+def working_remotely() -> Iterator[Workers]:
+    """Run what takes turns and runs remote activities.
+
+    On PostgreSQL that is one Celery worker on Redis, in its default size; on SQLite, where there is no
+    broker, the threads of `manage.py aion_worker`.
+    """
+    broker = os.environ.get("AION_BENCHMARKS_REDIS_URL")
+    if not broker:
+        with working() as workers:
+            yield workers
+        return
+    queue = f"aion-benchmarks-{secrets.token_hex(4)}"
+    environment = {"AION_BENCHMARKS_BROKER": broker, "AION_BENCHMARKS_QUEUE": queue}
+    with own_queue(broker, queue), running(CELERY_WORKER, environment=environment) as processes:
+        yield _ready(processes)
 
 
-def seconds_until_closed(last: uuid.UUID, *, since: float, timeout: float = 300) -> float:
-    """Wait until all runs are closed. `last` began last, so until it closes nobody looks at the others."""
-    closed = Run.objects.filter(pk=last, closed_at__isnull=False)
-    wait_until(closed.exists, timeout=timeout, pause=0.005)
-    others = Run.objects.filter(closed_at__isnull=True)
-    wait_until(lambda: not others.exists(), timeout=timeout, pause=0.005)
-    return time.perf_counter() - since
+def _ready(processes: Processes) -> Workers:
+    pids = {process.pid for process in processes.started}
+
+    def all_registered() -> bool:
+        processes.check()
+        return Worker.objects.filter(pid__in=pids).count() == len(pids)
+
+    wait_until(all_registered, timeout=60, pause=0.005)
+    return Workers(processes)
+
+
+def wait_until_closed(*, timeout: float = 200) -> None:
+    """Wait until all runs are closed, without looking at many rows again and again."""
+    open_ones = Run.objects.filter(closed_at__isnull=True)
+    while (last := open_ones.order_by("-id").first()) is not None:
+        closed = Run.objects.filter(pk=last.pk, closed_at__isnull=False)
+        wait_until(closed.exists, timeout=timeout, pause=0.005)
+
+
+def wait_until_idle(*, timeout: float = 120) -> None:
+    """Wait until no mail is left: all runs wait for something else."""
+    waiting = Message.objects.filter(parked=False)
+    wait_until(lambda: not waiting.exists(), timeout=timeout, pause=0.01)
+
+
+def closed_runs() -> int:
+    return Run.objects.filter(closed_at__isnull=False).count()
+
+
+def done_activities() -> int:
+    return Event.objects.filter(kind="ActivityCompleted").count()
+
+
+def rate_of(workers: Workers, done: Callable[[], int], total: int) -> tuple[float, float]:
+    """Wait until all is closed; give units a second, and milliseconds of processor time for each.
+
+    What was done before all of the workers were ready does not count. `done` counts units.
+
+    Raises:
+        RuntimeError: most of it was done by then, so that there is nothing to measure.
+    """
+    left = total - done()
+    begin, worked = workers.seconds(), workers.cpu_milliseconds()
+    if left < total / 3:
+        raise RuntimeError(f"Only {left} of {total} were left when the workers were ready")
+    wait_until_closed()
+    taken = workers.seconds() - begin
+    return left / taken, (workers.cpu_milliseconds() - worked) / left

@@ -12,6 +12,11 @@ def echo(number: int) -> int:
     return number
 
 
+@shared_task(name="benchmarks.count_all")
+def count_all(results: list[int]) -> int:
+    return len(results)
+
+
 @shared_task(name="benchmarks.time")
 def tell_time() -> float:
     return time.time()

@@ -1,40 +1,25 @@
-"""One Celery worker with one child, and its queue removed afterwards."""
+"""One Celery worker for the bare tasks, with a queue of its own that is removed afterwards."""
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from benchmarks.celery_worker import COMMAND
+from benchmarks.celery_worker import own_queue as _own_queue
+from benchmarks.processes import Processes, running
 
 
 @contextmanager
 def own_queue() -> Iterator[None]:
     """Leave nothing of this process's queue in Redis."""
-    import redis
-
-    try:
+    with _own_queue(os.environ["AION_TEST_REDIS_URL"], os.environ["AION_BENCHMARKS_QUEUE"]):
         yield
-    finally:
-        queue = os.environ["AION_BENCHMARKS_QUEUE"]
-        with redis.Redis.from_url(os.environ["AION_TEST_REDIS_URL"]) as client:
-            client.delete(queue, f"_kombu.binding.{queue}")
 
 
 @contextmanager
-def working() -> Iterator[None]:
+def working() -> Iterator[Processes]:
     """Run a worker meanwhile. It may still be starting when the block begins."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-W", "ignore", "-m", "celery", "-A", "config", "--quiet", "worker"),
-            *("--concurrency", "1", "--loglevel", "ERROR", "--without-gossip", "--without-mingle"),
-        ],
-        stdin=subprocess.DEVNULL,
-        stdout=sys.stderr,
-    )
-    try:
-        yield
-    finally:
-        process.kill()  # its child ends with the process group of this measurement
-        process.wait()
+    with running(COMMAND) as processes:
+        yield processes

@@ -7,9 +7,11 @@ from typing import Final
 
 from benchmarks.on_aion import CASES
 
-__all__ = ["CASES", "NEEDS", "begin", "prepare"]
+__all__ = ["CASES", "NEEDS", "PACKAGES", "QUICK", "begin", "prepare"]
 
 NEEDS: Final = ("AION_TEST_DATABASE_URL",)
+PACKAGES: Final[tuple[str, ...]] = ()
+QUICK: Final = tuple(CASES)
 
 
 def _choose() -> None:

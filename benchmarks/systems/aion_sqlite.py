@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from benchmarks.on_aion import CASES
+from benchmarks.on_aion import CASES as ALL
 
-__all__ = ["CASES", "NEEDS", "begin", "prepare"]
+__all__ = ["CASES", "NEEDS", "PACKAGES", "QUICK", "begin", "prepare"]
 
 NEEDS: Final[tuple[str, ...]] = ()
+PACKAGES: Final[tuple[str, ...]] = ()
+# A large installation is not on SQLite, and it has no autovacuum.
+CASES: Final = {name: how for name, how in ALL.items() if name not in {"long_load", "list_page"}}
+QUICK: Final = (
+    *("starts", "trivial_workflows", "ten_steps_throughput", "sequential_step", "start_to_result"),
+    *("signal_round_trip", "replay", "statements_per_turn"),
+)
 
 
 def _choose() -> None:

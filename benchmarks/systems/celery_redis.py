@@ -1,4 +1,4 @@
-"""Bare Celery tasks through Redis, for the scale: nothing of them survives a crash."""
+"""Bare Celery through Redis, for the scale: nothing of its tasks survives a crash."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ import secrets
 from typing import Final
 
 NEEDS: Final = ("AION_TEST_REDIS_URL",)
+PACKAGES: Final[tuple[str, ...]] = ()
 CASES: Final = {
     "starts": "benchmarks.on_celery.tasks_per_second:sent",
-    "trivial_workflows": "benchmarks.on_celery.tasks_per_second:done",
+    "trivial_workflows": "benchmarks.on_celery.tasks_per_second:drained",
+    "ten_steps_throughput": "benchmarks.on_celery.tasks_per_second:chains",
+    "remote_activities": "benchmarks.on_celery.tasks_per_second:sent_and_done",
+    "sequential_step": "benchmarks.on_celery.tasks_per_second:one_chain",
     "start_to_result": "benchmarks.on_celery.round_trip:round_trip",
+    "start_to_first_activity": "benchmarks.on_celery.round_trip:start_to_begin",
+    "fan_out": "benchmarks.on_celery.tasks_per_second:one_chord",
 }
+QUICK: Final = ("trivial_workflows", "remote_activities", "start_to_result")
 
 
 def prepare() -> None:
