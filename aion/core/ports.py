@@ -61,12 +61,21 @@ class Bell(Protocol):
     def result_waiter(self, run_id: uuid.UUID) -> Waiter:
         """Listen for `ring_closed` of one run."""
 
+    def find_problem(self) -> str:
+        """Say in a sentence why rings are lost now; "" when all is well. Takes seconds at most."""
+
 
 class Dispatcher(Protocol):
     """Hands activities over to those who run them. Never raises: the row is the truth."""
 
     def publish(self, handovers: Sequence[Handover]) -> None:
         """Announce attempts that wait."""
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until what was announced has left this process; False after `timeout` seconds."""
+
+    def find_problem(self) -> str:
+        """Say in a sentence why nothing can be handed over now; "" when all is well. Takes seconds at most."""
 
 
 class Querier(Protocol):

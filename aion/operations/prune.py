@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import itertools
 import uuid
 from collections.abc import Callable, Collection
 from typing import Final
 
 from aion.core.errors import InvalidArgument
+from aion.core.portions import portion
 from aion.core.status import OPEN, RunStatus
 from aion.operations.checking import check_count, check_text
 from aion.operations.clock import clock
 from aion.store import retention
 from aion.store.dialects import atomic
-from aion.store.retention import OldRun, OldRuns
+from aion.store.retention import OldRuns
 
 LARGEST_BATCH: Final = 1_000
 MOST_EVENTS: Final = 20_000
@@ -64,7 +64,7 @@ def prune(
     while True:
         with atomic():
             found = retention.lock_old(which, after=after, limit=batch, lock=not dry_run)
-            runs = _few_events(found)
+            runs = portion(found, lambda run: run.events, most=MOST_EVENTS)
             going = retention.not_needed(runs, gone)
             if dry_run:
                 gone.update(run.id for run in going)
@@ -81,13 +81,6 @@ def prune(
     while not dry_run and _delete_stray_mail(batch):
         pass
     return report
-
-
-def _few_events(runs: list[OldRun]) -> list[OldRun]:
-    """Take runs from the front until their events are enough; one at least."""
-    totals = itertools.accumulate(run.events for run in runs)
-    few = [run for run, total in zip(runs, totals, strict=True) if total <= MOST_EVENTS]
-    return few or runs[:1]
 
 
 def _delete_stray_mail(batch: int) -> bool:

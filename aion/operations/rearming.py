@@ -57,7 +57,7 @@ def rearm(
     for child in work.children.values():
         last = last_run(child)
         if last is None or not last.status.is_open:
-            answers.append(_outcome(child, last))
+            answers.append(outcome_of(child, last))
     lifecycle.arm(run_id, work, task_queue=task_queue, now=now)
     lifecycle.show(run_id, shown_of(kept))
     mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
@@ -78,7 +78,7 @@ def last_run(child: ChildWorkflowStarted) -> runs.RunSummary | None:
     return runs.last_of_chain(uuid.UUID(child.run_id))
 
 
-def _outcome(child: ChildWorkflowStarted, last: runs.RunSummary | None) -> ChildOutcome:
+def outcome_of(child: ChildWorkflowStarted, last: runs.RunSummary | None) -> ChildOutcome:
     """Say again to the parent how a child ended."""
     ids = {"workflow_id": child.workflow_id, "run_id": child.run_id}
     failure = Failure(type="TerminatedError", message="its run is gone")

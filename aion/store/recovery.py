@@ -22,6 +22,8 @@ from aion.core.shown import Shown
 from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
 from aion.store import histories, search_values, shown
 from aion.store.dialects import connection, dialect
+from aion.store.listing import Selection
+from aion.store.rows import START_TIMER
 from aion.store.sealing import (
     plain_body,
     plain_failure,
@@ -77,20 +79,44 @@ class ShownByRows(msgspec.Struct):
         )
 
 
-def run_ids(*, after: uuid.UUID | None, limit: int, idle: bool = False) -> list[uuid.UUID]:
-    """List ids of runs in their order, behind one; `idle` are those that should wait for something."""
+class Walked(msgspec.Struct, frozen=True):
+    """A run that a walk came by, and the length of its history."""
+
+    id: uuid.UUID
+    events: int
+
+
+def walked(
+    only: Selection, *, after: uuid.UUID | None, limit: int, idle: bool = False
+) -> list[Walked]:
+    """List runs in the order of their ids, behind one; `idle` are those that should wait for something."""
     sql = dialect()
-    conditions = ["status = 'running'", "owner_id IS NULL", "held_until IS NULL"] if idle else []
-    parameters: list[Any] = []
+    where, parameters = _walk(only, idle=idle)
     if after is not None:
-        conditions.append("id > %s")
+        where += " AND r.id > %s"
         parameters.append(sql.uuid(after))
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT id FROM aion_run {where} ORDER BY id LIMIT %s", [*parameters, limit]
+            f"SELECT r.id, r.head_seq - r.first_seq + 1 FROM aion_run r WHERE {where} "
+            "ORDER BY r.id LIMIT %s",
+            [*parameters, limit],
         )
-        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+        return [Walked(sql.read_uuid(row[0]), row[1]) for row in cursor.fetchall()]
+
+
+def count(only: Selection, *, idle: bool = False) -> int:
+    """Count the runs of a walk."""
+    where, parameters = _walk(only, idle=idle)
+    with connection().cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM aion_run r WHERE {where}", parameters)
+        return int(cursor.fetchone()[0])
+
+
+def _walk(only: Selection, *, idle: bool) -> tuple[str, list[Any]]:
+    where, parameters = only.sql()
+    if idle:
+        where += ") AND (r.status = 'running' AND r.owner_id IS NULL AND r.held_until IS NULL"
+    return f"({where})", list(parameters)
 
 
 def compare(ids: Sequence[uuid.UUID]) -> list[Compared]:
@@ -239,18 +265,61 @@ def write_shown(found: Sequence[shown.ShownWrite]) -> None:
         shown.write(cursor, found)
 
 
-def remove_leftovers(*, limit: int) -> int:
+def remove_leftovers(only: Selection, *, limit: int) -> int:
     """Remove what waits for closed runs, up to so many rows of each kind; give their number."""
     removed = 0
+    where, parameters = only.sql()
     with connection().cursor() as cursor:
         for table in _WAITING:
             cursor.execute(
                 f"DELETE FROM {table} WHERE id IN (SELECT w.id FROM {table} w JOIN aion_run r "
-                "ON r.id = w.run_id WHERE r.closed_at IS NOT NULL LIMIT %s)",
-                [limit],
+                f"ON r.id = w.run_id WHERE r.closed_at IS NOT NULL AND ({where}) LIMIT %s)",
+                [*parameters, limit],
             )
             removed += cursor.rowcount
     return removed
+
+
+def wrongly_parked(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """List the runs of these that are neither paused nor held, and whose mail, timers or activities are.
+
+    Mail that waits for a delayed start waits rightly.
+    """
+    sql = dialect()
+    begun = (
+        "NOT EXISTS (SELECT 1 FROM aion_timer s WHERE s.run_id = w.run_id "
+        f"AND s.timer_id = '{START_TIMER}')"
+    )
+    parked = " UNION ".join(
+        f"SELECT w.run_id FROM {table} w WHERE {sql.among('w.run_id', 'uuid')} AND {condition}"
+        for table, condition in (
+            ("aion_message", f"w.parked AND {begun}"),
+            ("aion_timer", "w.parked"),
+            ("aion_activitytask", "w.paused AND w.paused_at IS NULL AND w.state = 'scheduled'"),
+        )
+    )
+    many = sql.many(ids)
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT r.id FROM aion_run r WHERE r.id IN ({parked}) "
+            "AND r.status = 'running' AND r.held_until IS NULL ORDER BY r.id",
+            [many, many, many],
+        )
+        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+
+
+def closed_or_gone(ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+    """Choose the runs of these that are not open."""
+    wanted = set(ids)
+    sql = dialect()
+    if not wanted:
+        return wanted
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT id FROM aion_run WHERE closed_at IS NULL AND {sql.among('id', 'uuid')}",
+            [sql.many(wanted)],
+        )
+        return wanted - {sql.read_uuid(row[0]) for row in cursor.fetchall()}
 
 
 def histories_of(

@@ -26,6 +26,7 @@ Attempt = tuple[uuid.UUID, int]
 
 _FIRST_PAUSE: Final = 0.2
 _LAST_PAUSE: Final = 2.0
+_PATIENCE: Final = 3.0  # seconds for a look whether the broker is there
 _IDLE: Final = 30.0  # seconds without work after which the sender closes its database connection
 
 
@@ -36,6 +37,14 @@ class DatabaseDispatcher:
         """Ring, so that idle workers look at the rows."""
         if handovers:
             the_bell().ring_loops()
+
+    def flush(self, timeout: float) -> bool:
+        """Nothing is on its way."""
+        return True
+
+    def find_problem(self) -> str:
+        """There is nothing that could be away."""
+        return ""
 
 
 class CeleryDispatcher:
@@ -75,6 +84,24 @@ class CeleryDispatcher:
                 self._thread = threading.Thread(target=self._run, name="aion-publish", daemon=True)
                 self._thread.start()
 
+    def flush(self, timeout: float) -> bool:
+        """Wait for the sending thread, which goes on in any case."""
+        with self._change:
+            return self._change.wait_for(lambda: not self._waiting, timeout)
+
+    def find_problem(self) -> str:
+        """Connect to the broker."""
+        from celery import current_app
+
+        try:
+            with current_app.connection_for_write() as connection:
+                connection.ensure_connection(
+                    max_retries=1, interval_start=0.2, timeout=_PATIENCE, reraise_as_library_errors=True
+                )
+        except Exception as error:  # noqa: BLE001  # whatever its driver calls that
+            return f"the broker cannot be reached: {type(error).__name__}: {error}"
+        return ""
+
     # --- the sending thread ---
 
     def _run(self) -> None:
@@ -112,6 +139,7 @@ class CeleryDispatcher:
                 with self._change:
                     self._queue.popleft()
                     self._waiting.discard(_attempt(handover))
+                    self._change.notify_all()
 
     def _is_lost(self, handover: Handover, producer: Any) -> bool:
         return self._backlog.lacks(handover.task_queue, handover.activity_type, producer.connection)

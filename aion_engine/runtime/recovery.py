@@ -5,12 +5,17 @@ Theory of operation
 Nothing here is needed in daily life: turns, ticks and leases repair what workers leave behind. This is for
 the day after a restored backup, a flushed broker or somebody's SQL. Each step finds what is wrong in
 batches, and repairs it under the locks that turns take, so it may run beside workers. What was right stays
-untouched: a second recovery finds nothing.
+untouched: a second recovery finds nothing. One that was stopped is begun again.
+
+Runs are walked in the order of their ids, a bounded number of runs and events at a time, so the memory does
+not depend on how many there are. There are two walks: what a parent should have heard of a child depends on
+the child's row, which may be repaired later in the first.
 
 History is the truth and is never written. A projection that disagrees is made anew. What a history waits
 for and has no row is asked for again, when the run's code, replayed, still waits for it.
 
-A dry run does all of it and rolls each batch back.
+A dry run does all of it and rolls each batch back. A recovery of some runs leaves alone what is no run's:
+workers, and what the next tick does anyway.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -28,12 +33,14 @@ from aion.conf import settings
 from aion.core.events import WorkflowReopened
 from aion.core.history import decode_event
 from aion.core.pending import effective
+from aion.core.portions import portion
 from aion.core.shown import SHOWING, shown_of
 from aion.core.status import STATUS_AFTER
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import fencing, holds, publishing, recovery, workers
+from aion.store import fencing, holds, lifecycle, publishing, recovery, workers
 from aion.store.dialects import alias, atomic
+from aion.store.listing import Selection
 from aion.store.recovery import Compared
 from aion.store.shown import ShownWrite
 from aion_engine.runtime import stranded
@@ -42,33 +49,48 @@ from aion_engine.runtime.outcomes import outcome_of
 from aion_engine.runtime.tick import publish, time_out_overdue
 
 _BATCH: Final = 500
+_EVENTS: Final = 20_000  # a batch ends here, however few runs it has
 _STATUS: Final = {kind.__name__: status for kind, status in STATUS_AFTER.items()}
 _ROWS: Final = 5_000  # deleted or published in one transaction
+EVERY_RUN: Final = Selection()
+
+Progress = Callable[[str, int, int], object]
+"""Called after each batch of a walk with what it does, how many runs are done, and how many there are."""
 
 
 class Recovery:
-    """One recovery; `report` says how much of what was repaired."""
+    """One recovery; `report` says how much of what was repaired. `only` limits it to some runs."""
 
-    def __init__(self, *, dry_run: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        dry_run: bool = False,
+        only: Selection = EVERY_RUN,
+        progress: Progress | None = None,
+    ) -> None:
         self.dry_run = dry_run
         self.report: dict[str, int] = {}
         self.broken: list[uuid.UUID] = []
         """Runs whose history has a gap: nothing can repair them."""
+        self._only = only
+        self._progress = progress
 
     def run(self) -> dict[str, int]:
         """Do all of it and give the report."""
-        self._give_back_leases()
-        self._repair_projections()
-        self._repair_shown()
+        is_whole = self._only == EVERY_RUN
+        if is_whole:
+            self._give_back_leases()
+        self._repair_rows()
         self._remove_leftovers()
         self._find_stranded()
-        self._fire_what_is_overdue()
-        self._publish()
+        if is_whole:
+            self._fire_what_is_overdue()
+            self._publish()
         if not self.dry_run:
             the_bell().ring_loops()
         return self.report
 
-    def _add(self, what: str, count: int) -> None:
+    def _add(self, what: str, count: int = 0) -> None:
         self.report[what] = self.report.get(what, 0) + count
 
     @contextlib.contextmanager
@@ -78,74 +100,97 @@ class Recovery:
             if self.dry_run:
                 transaction.set_rollback(True, using=alias())
 
-    def _walk(self, *, idle: bool = False) -> Iterator[list[uuid.UUID]]:
+    def _walk(self, what: str, *, idle: bool = False) -> Iterator[list[uuid.UUID]]:
         last: uuid.UUID | None = None
-        while ids := recovery.run_ids(after=last, limit=_BATCH, idle=idle):
-            last = ids[-1]
-            yield ids
+        done, total = 0, recovery.count(self._only, idle=idle) if self._progress else 0
+        while found := recovery.walked(self._only, after=last, limit=_BATCH, idle=idle):
+            runs = portion(found, lambda run: run.events, most=_EVENTS)
+            last = runs[-1].id
+            yield [run.id for run in runs]
+            done += len(runs)
+            if self._progress is not None:
+                self._progress(what, done, max(done, total))
 
     # --- the steps ---
 
     def _give_back_leases(self) -> None:
+        """Give back until nothing is left: one look takes a bounded number of attempts."""
         now = clock.now()
-        silent = workers.dead(silent_since=now - settings.lease)
-        gone = {*silent, *workers.owners_without_worker()}
-        self._add("dead workers", len(gone))
-        if not self.dry_run:
-            fencing.end_sessions(gone)
-        with self._batch():
-            back = give_back(gone, "its worker is dead", now=now)
-        self._add("runs given back", back.runs)
-        self._add("attempts given up", back.attempts)
+        for name in ("dead workers", "runs given back", "attempts given up"):
+            self._add(name)
+        dead = workers.dead(silent_since=now - settings.lease)
+        seen: set[uuid.UUID] = set()
+        while gone := {*dead, *workers.owners_without_worker()}:
+            self._add("dead workers", len(gone - seen))
+            seen |= gone
+            if not self.dry_run:
+                fencing.end_sessions(gone)
+            with self._batch():
+                back = give_back(gone, "its worker is dead", now=now)
+            self._add("runs given back", back.runs)
+            self._add("attempts given up", back.attempts)
+            dead = []
+            if self.dry_run or not (back.runs or back.attempts):
+                break
 
-    def _repair_projections(self) -> None:
-        self._add("projections repaired", 0)
-        for ids in self._walk():
-            found = recovery.compare(ids)
-            self.broken.extend(run.id for run in found if not run.is_whole)
-            wrong = [run.id for run in found if projected(run) != run]
-            if wrong:
-                self._add("projections repaired", self._repair(wrong))
+    def _repair_rows(self) -> None:
+        self._add("projections repaired")
+        self._add("search attributes and memos repaired")
+        for ids in self._walk("comparing"):
+            self._repair_projections(ids)
+            self._repair_shown(ids)
 
-    def _repair(self, ids: Sequence[uuid.UUID]) -> int:
+    def _repair_projections(self, ids: Sequence[uuid.UUID]) -> None:
+        found = recovery.compare(ids)
+        self.broken.extend(run.id for run in found if not run.is_whole)
+        wrong = [run.id for run in found if projected(run) != run]
+        if not wrong:
+            return
         with self._batch():
-            wrong = [
+            again = [
                 right
-                for run in recovery.compare(recovery.lock(ids))
+                for run in recovery.compare(recovery.lock(wrong))
                 if (right := projected(run)) != run
             ]
-            for run in wrong:
+            for run in again:
                 recovery.write_projection(run)
-        return len(wrong)
+        self._add("projections repaired", len(again))
 
-    def _repair_shown(self) -> None:
-        self._add("search attributes and memos repaired", 0)
-        for ids in self._walk():
-            wrong = [write.run_id for write in wrongly_shown(ids)]
-            if wrong:
-                with self._batch():
-                    again = wrongly_shown(recovery.lock(wrong))
-                    recovery.write_shown(again)
-                self._add("search attributes and memos repaired", len(again))
+    def _repair_shown(self, ids: Sequence[uuid.UUID]) -> None:
+        wrong = [write.run_id for write in wrongly_shown(ids)]
+        if wrong:
+            with self._batch():
+                again = wrongly_shown(recovery.lock(wrong))
+                recovery.write_shown(again)
+            self._add("search attributes and memos repaired", len(again))
 
     def _remove_leftovers(self) -> None:
         again = True
         while again:
             with self._batch():
-                count = recovery.remove_leftovers(limit=_ROWS)
+                count = recovery.remove_leftovers(self._only, limit=_ROWS)
             self._add("rows of closed runs removed", count)
             again = count >= _ROWS and not self.dry_run
 
     def _find_stranded(self) -> None:
-        names = ("timers set again", "activities asked for again", "runs woken")
-        for name in names:
-            self._add(name, 0)
-        for ids in self._walk(idle=True):
+        for name in (*_REPAIRED.values(), "runs put back into the queue"):
+            self._add(name)
+        for ids in self._walk("looking for what was lost", idle=True):
+            self._put_back(ids)
             for run_id in stranded.suspects(ids):
                 with self._batch():
                     found = stranded.repair(run_id, now=clock.now())
-                for name, count in zip(names, found, strict=True):
-                    self._add(name, count)
+                for field, name in _REPAIRED.items():
+                    self._add(name, getattr(found, field))
+
+    def _put_back(self, ids: Sequence[uuid.UUID]) -> None:
+        wrong = recovery.wrongly_parked(ids)
+        if wrong:
+            with self._batch():
+                again = recovery.wrongly_parked(recovery.lock(wrong))
+                for run_id in again:
+                    lifecycle.resume(run_id, now=clock.now())
+            self._add("runs put back into the queue", len(again))
 
     def _fire_what_is_overdue(self) -> None:
         """Do what a tick does until nothing is left: one look takes a bounded number of rows."""
@@ -171,6 +216,14 @@ class Recovery:
                 publish(waiting)
             self._add("activities published", len(waiting))
             again = len(waiting) == _ROWS and not self.dry_run
+
+
+_REPAIRED: Final = {
+    "timers": "timers set again",
+    "activities": "activities asked for again",
+    "answers": "answers given again",
+    "woken": "runs woken",
+}
 
 
 def wrongly_shown(ids: Sequence[uuid.UUID]) -> list[ShownWrite]:

@@ -74,6 +74,15 @@ class RedisBell(PollingBell):
         """Wake those who wait for these runs, in one round trip."""
         self._publish([run_id.hex for run_id in run_ids])
 
+    def find_problem(self) -> str:
+        """Ask Redis whether it is there."""
+        try:
+            with _connect(socket_timeout=1, retry=Retry(NoBackoff(), 1)) as client:
+                client.ping()
+        except _ERRORS as error:
+            return f"Redis cannot be reached: {type(error).__name__}: {error}"
+        return ""
+
     def _publish(self, topics: list[str]) -> None:
         self._after_fork()
         if time.monotonic() >= self._silent_until:

@@ -1,4 +1,4 @@
-"""Open runs that wait for something that is nowhere: a lost timer, activity, or first message.
+"""Open runs that wait for something that is nowhere: a lost timer, activity, answer, or first message.
 
 Rows and events are written together, so this takes a restored backup or somebody's SQL. Suspects are found
 by comparing ids. Whether the code still waits for what is missing only its replay can tell: an abandoned
@@ -10,7 +10,8 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +24,14 @@ from aion.core.events import (
     ActivityCompleted,
     ActivityOutcome,
     ActivityScheduled,
+    ChildOutcome,
+    ChildWorkflowCompleted,
+    ChildWorkflowStarted,
+    Event,
+    ExternalCancelRequested,
+    ExternalRequestDelivered,
+    ExternalRequestFailed,
+    SignalSent,
     TimerCancelled,
     TimerFired,
     TimerStarted,
@@ -31,6 +40,8 @@ from aion.core.events import (
 )
 from aion.core.history import KINDS, Recorded
 from aion.core.pending import PendingWork, effective, pending_work
+from aion.operations import unanswered
+from aion.operations.rearming import last_run, outcome_of
 from aion.store import claims, histories, lifecycle, mailbox, recovery
 from aion.store.rows import START_TIMER, RunRow
 from aion_engine.replay import guards
@@ -40,10 +51,16 @@ from aion_engine.replay.watchdog import Watchdog
 
 log = logging.getLogger("aion.recovery")
 
-_OUTCOMES = [kind for kind in KINDS.values() if issubclass(kind, ActivityOutcome)]
+T = TypeVar("T")
+
+_ANSWERS = (ActivityOutcome, ChildOutcome, ExternalRequestDelivered, ExternalRequestFailed)
+_OUTCOMES = [kind for kind in KINDS.values() if issubclass(kind, _ANSWERS)]
 _TELLING: list[type] = [
     *_OUTCOMES,
     ActivityScheduled,
+    ChildWorkflowStarted,
+    SignalSent,
+    ExternalCancelRequested,
     TimerStarted,
     TimerFired,
     TimerCancelled,
@@ -51,7 +68,13 @@ _TELLING: list[type] = [
     WorkflowReopened,
 ]
 
-Repaired = tuple[int, int, int]
+class Repaired(msgspec.Struct, frozen=True):
+    """What was asked for again, or answered, and how many runs were woken."""
+
+    timers: int = 0
+    activities: int = 0
+    answers: int = 0
+    woken: int = 0
 
 
 class Waiting(msgspec.Struct):
@@ -62,31 +85,49 @@ class Waiting(msgspec.Struct):
     messages: list[tuple[str, str]]
 
     def lost(self, work: PendingWork) -> PendingWork:
-        """Give the part of pending work that has neither a row nor an outcome in the mailbox."""
+        """Give the part of pending work that has neither a row nor an answer in the mailbox."""
         settled = {
-            msgspec.json.decode(body, type=_Settled).activity_id
+            name
             for kind, body in self.messages
             if kind in KINDS and KINDS[kind] in _OUTCOMES
+            for name in msgspec.json.decode(body, type=_Settled).names
         }
-        there = self.activities | settled
         return PendingWork(
-            {name: event for name, event in work.activities.items() if name not in there},
-            {name: event for name, event in work.timers.items() if name not in self.timers},
+            _without(work.activities, self.activities | settled),
+            _without(work.timers, self.timers),
+            _without(work.children, settled),
+            _without(work.requests, settled),
         )
 
     def __bool__(self) -> bool:
         return bool(self.timers or self.activities or self.messages)
 
 
+def _without(work: dict[str, T], there: set[str]) -> dict[str, T]:
+    return {name: event for name, event in work.items() if name not in there}
+
+
 class _Settled(msgspec.Struct):
-    activity_id: str
+    activity_id: str = ""
+    run_id: str = ""
+    request_id: str = ""
+
+    @property
+    def names(self) -> set[str]:
+        return {self.activity_id, self.run_id, self.request_id} - {""}
 
 
 def suspects(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
     """List the runs of these that lack a row their history speaks of, or wait for nothing at all."""
     found = recovery.histories_of(ids, _TELLING)
     waiting = _waiting(ids)
-    return [run_id for run_id in ids if _is_suspect(found.get(run_id, []), waiting[run_id])]
+    lost = {
+        run_id: waiting[run_id].lost(pending_work(effective(found.get(run_id, []))))
+        for run_id in ids
+    }
+    children = {uuid.UUID(child) for one in lost.values() for child in one.children}
+    ended = recovery.closed_or_gone(children)
+    return [run_id for run_id in ids if _is_suspect(lost[run_id], ended, waiting[run_id])]
 
 
 def _waiting(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Waiting]:
@@ -98,29 +139,29 @@ def _waiting(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Waiting]:
     return {run_id: Waiting(timers[run_id], activities[run_id], messages[run_id]) for run_id in ids}
 
 
-def _is_suspect(history: list[Recorded], waiting: Waiting) -> bool:
-    lost = waiting.lost(pending_work(effective(history)))
-    return bool(lost.activities or lost.timers or not waiting)
+def _is_suspect(lost: PendingWork, ended: set[uuid.UUID], waiting: Waiting) -> bool:
+    unheard = ended.intersection(map(uuid.UUID, lost.children))
+    return bool(lost.activities or lost.timers or lost.requests or unheard or not waiting)
 
 
 def repair(run_id: uuid.UUID, *, now: dt.datetime) -> Repaired:
-    """Ask again for what a run lost; give the numbers of timers, of activities, and of wake-ups.
+    """Ask again for what a run lost, or answer it; say how much that was.
 
     Must run inside a transaction. Changes nothing when somebody works on the run, or when its code is not
     here or does not fit its history: that is for its next turn to say.
     """
     if not recovery.lock([run_id]):
-        return (0, 0, 0)
+        return Repaired()
     run = claims.lock_run(run_id)
     if run is None or run.closed or run.owner_id is not None:
-        return (0, 0, 0)
+        return Repaired()
     try:
         history = histories.load_one(run_id)
         instance, wants = _replayed(run_id, run.workflow_type, history)
     except Exception as error:  # noqa: BLE001  # what is wrong with its code is for its next turn to say
         level = logging.INFO if isinstance(error, AionError) else logging.WARNING
         log.log(level, "Run %s cannot be replayed: %s", run_id, error)
-        return (0, 0, 0)
+        return Repaired()
     try:
         return _ask_again(run, history, instance, wants=wants, now=now)
     finally:
@@ -130,19 +171,30 @@ def repair(run_id: uuid.UUID, *, now: dt.datetime) -> Repaired:
 def _ask_again(
     run: RunRow, history: list[Recorded], instance: Instance, *, wants: bool, now: dt.datetime
 ) -> Repaired:
+    work = pending_work(effective(history))
+    # Before the mailbox: a child that ends meanwhile has put its outcome there.
+    ended = {name: last_run(child) for name, child in work.children.items()}
     waiting = _waiting([run.id])[run.id]
-    lost = _wanted(waiting.lost(pending_work(effective(history))), instance)
+    lost = _wanted(waiting.lost(work), instance)
     events = [recorded.event for recorded in history]
     asked = {each.activity_id for each in events if isinstance(each, ActivityCancelRequested)}
     cancelled = asked & lost.activities.keys()
     again = {name: event for name, event in lost.activities.items() if name not in cancelled}
-    messages = [mailbox.message(run.id, ActivityCancelled(activity_id=name)) for name in cancelled]
-    if wants and not waiting.messages and START_TIMER not in waiting.timers:
+    answers: list[Event] = [ActivityCancelled(activity_id=name) for name in cancelled]
+    answers += [
+        outcome_of(child, last)
+        for name, child in lost.children.items()
+        if (last := ended[name]) is None or not last.status.is_open
+    ]
+    messages = [mailbox.message(run.id, answer) for answer in answers]
+    messages += unanswered.answers(run.id, lost.requests)
+    wakes = []
+    if wants and not (messages or waiting.messages or START_TIMER in waiting.timers):
         begun = not isinstance(events[-1], WorkflowStarted)
-        messages.append((run.id, mailbox.WAKE if begun else mailbox.START, "{}"))
+        wakes.append((run.id, mailbox.WAKE if begun else mailbox.START, "{}"))
     lifecycle.arm(run.id, PendingWork(again, lost.timers), task_queue=run.task_queue, now=now)
-    mailbox.post(messages, now=now)
-    return (len(lost.timers), len(again), len(messages))
+    mailbox.post([*messages, *wakes], now=now)
+    return Repaired(len(lost.timers), len(again), len(messages), len(wakes))
 
 
 def _replayed(
@@ -157,15 +209,14 @@ def _replayed(
 
 
 def _wanted(lost: PendingWork, instance: Instance) -> PendingWork:
+    """Choose what the code still waits for."""
+
+    def still(work: dict[str, T], answer: Callable[[str], Event]) -> dict[str, T]:
+        return {name: event for name, event in work.items() if instance.expects(answer(name))}
+
     return PendingWork(
-        {
-            name: event
-            for name, event in lost.activities.items()
-            if instance.expects(ActivityCompleted(activity_id=name))
-        },
-        {
-            name: event
-            for name, event in lost.timers.items()
-            if instance.expects(TimerFired(timer_id=name))
-        },
+        still(lost.activities, lambda name: ActivityCompleted(activity_id=name)),
+        still(lost.timers, lambda name: TimerFired(timer_id=name)),
+        still(lost.children, lambda name: ChildWorkflowCompleted(workflow_id="", run_id=name)),
+        still(lost.requests, lambda name: ExternalRequestDelivered(request_id=name)),
     )

@@ -10,12 +10,14 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.db import connection
 
-from aion import workflow
+from aion import client, workflow
 from aion.client import WorkflowHandle
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Event, Message, Run, Timer, Worker
+from aion_engine.runtime.recovery import Recovery
 from tests.acceptance import invariants
 from tests.support import kit
 from tests.support.clocks import StandingClock
@@ -266,8 +268,194 @@ def test_a_history_with_a_gap_is_named_and_left_alone(
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM aion_event WHERE seq = 2")
 
-    call_command("recover_workflows")
+    with pytest.raises(CommandError, match=str(handle.run_id)) as refused:
+        call_command("recover_workflows")
 
-    printed = capsys.readouterr()
-    assert str(handle.run_id) in printed.err
-    assert "projections repaired" in printed.out
+    assert refused.value.returncode == 1
+    assert "projections repaired" in capsys.readouterr().out
+
+
+# --- what others should have said ----------------------------------------------------------------
+
+
+@pytest.fixture
+def relatives(script: Register) -> None:
+    @script
+    async def child(me: kit.Scripted) -> str:
+        await workflow.wait_condition(lambda: me.notes)
+        return f"said {me.notes[0]}"
+
+    @script
+    async def parent(me: kit.Scripted) -> Any:
+        return await workflow.execute_child_workflow(kit.Scripted, "child", id="the-child")
+
+    @script
+    async def sender(me: kit.Scripted) -> str:
+        await workflow.get_external_workflow_handle("the-receiver").signal("note", "hello")
+        return "sent"
+
+
+def test_a_parent_whose_child_was_not_heard_is_told(
+    engine: Engine, clock: StandingClock, relatives: None
+) -> None:
+    handle = engine.start("parent")
+    engine.turns()
+    client.get_workflow_handle("the-child").signal("note", "bye")
+    while Run.objects.get(workflow_id="the-child").closed_at is None:
+        engine.turn()
+        Message.objects.filter(kind="ChildWorkflowCompleted").delete()
+    assert_nothing_is_pending()
+
+    assert recover() == {"answers given again": 1}
+    assert_settled()
+    engine.go()
+    assert handle.result(0) == "said bye"
+
+
+def test_a_parent_whose_child_is_open_is_left_alone(
+    engine: Engine, clock: StandingClock, relatives: None
+) -> None:
+    engine.start("parent")
+    engine.turns()
+
+    assert_settled()
+
+
+def test_a_sender_whose_answer_was_lost_is_answered(
+    engine: Engine, clock: StandingClock, relatives: None
+) -> None:
+    engine.start("child", id="the-receiver")
+    engine.turns()
+    handle = engine.start("sender")
+    while Run.objects.get(workflow_id="the-receiver").closed_at is None:
+        engine.turn()
+        Message.objects.filter(kind="ExternalRequestDelivered").delete()
+    assert_nothing_is_pending()
+
+    assert recover() == {"answers given again": 1}
+    assert_settled()
+    engine.go()
+    assert handle.result(0) == "sent"
+
+
+def assert_nothing_is_pending() -> None:
+    assert [Message.objects.count(), Timer.objects.count(), ActivityTask.objects.count()] == [0] * 3
+
+
+@pytest.mark.parametrize("model", [Message, Timer, ActivityTask])
+def test_what_is_parked_for_no_reason_goes_back_into_the_queue(
+    engine: Engine, clock: StandingClock, journey: None, model: Any
+) -> None:
+    handle = engine.start("main")
+    if model is not Message:
+        engine.turns()
+    if model is ActivityTask:
+        clock.move(6)
+        engine.turns()
+    column = "paused" if model is ActivityTask else "parked"
+    assert model.objects.update(**{column: True}) == 1
+
+    report = recover()
+
+    assert report.pop("activities published", 1) == 1
+    assert report == {"runs put back into the queue": 1}
+    assert_settled()
+    engine.go()
+    clock.move(6)
+    engine.go()
+    assert handle.result(0) == 7
+
+
+def test_what_is_paused_or_held_stays_parked(
+    engine: Engine, clock: StandingClock, journey: None, script: Register
+) -> None:
+    engine.start("main").pause()
+    engine.start("main", start_delay=dt.timedelta(hours=1)).signal("note", "early")
+    engine.go()
+    held = engine.start("listen")
+    held.signal("note", "x")
+    Run.objects.filter(id=held.run_id).update(held_until=clock.read() + dt.timedelta(hours=1))
+    Message.objects.filter(run_id=held.run_id).update(parked=True)
+
+    assert_settled()
+
+
+# --- only some, and how far it is ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "repaired"),
+    [
+        ((), 3),
+        (("--workflow-id", "two"), 1),
+        (("--type", "kit.Scripted"), 2),
+        (("--query", 'WorkflowId STARTS_WITH "t"'), 2),
+        (("--query", 'WorkflowId STARTS_WITH "t"', "--type", "kit.greet"), 1),
+        (("--workflow-id", "nobody"), 0),
+    ],
+)
+def test_filters_limit_what_is_repaired(
+    engine: Engine, clock: StandingClock, journey: None, options: tuple[str, ...], repaired: int
+) -> None:
+    engine.start("fail", id="one")
+    engine.start("fail", id="two")
+    client.start_workflow(kit.greet, "ada", id="three")
+    engine.go()
+    Run.objects.update(status="terminated")
+
+    assert recover(*options).get("projections repaired", 0) == repaired
+    assert recover(*options) == {}
+    assert Run.objects.filter(status="terminated").count() == 3 - repaired
+
+
+def test_a_query_that_cannot_be_read_is_wrong_usage(engine: Engine) -> None:
+    with pytest.raises(CommandError) as refused:
+        recover("--query", "WorkflowId =")
+
+    assert refused.value.returncode == 2
+
+
+@pytest.mark.parametrize("size", [1, 2, 500])
+def test_batches_come_by_every_run(
+    engine: Engine,
+    clock: StandingClock,
+    journey: None,
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aion_engine.runtime.recovery._EVENTS", 2 * size)
+    monkeypatch.setattr("aion_engine.runtime.recovery._BATCH", size)
+    for _ in range(3):
+        engine.start("fail")
+        engine.start("listen")
+    engine.go()
+    Run.objects.update(status="terminated")
+    Message.objects.all().delete()
+    seen: list[tuple[str, int, int]] = []
+
+    report = Recovery(progress=lambda *each: seen.append(each)).run()
+
+    assert report["projections repaired"] == 6
+    assert {what: (done, total) for what, done, total in seen} == {
+        "comparing": (6, 6),
+        "looking for what was lost": (3, 3),
+    }
+    assert_settled()
+
+
+def test_more_leases_than_one_look_takes_are_all_given_back(
+    engine: Engine, clock: StandingClock, journey: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aion_engine.runtime.giving_up._MOST", 1)
+    for _ in range(3):
+        engine.start("main")
+    engine.turns()
+    clock.move(6)
+    engine.turns()
+    while engine.begin() is not None:
+        pass
+    engine.die()
+    clock.move(60)
+
+    assert recover() == {"dead workers": 1, "attempts given up": 3}
+    assert_settled()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import Any, Final
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from aion.conf import settings
+from aion.management.run_command import AionCommand, table
+from aion.operations.clock import clock
+from aion.operations.filters import RunFilter, choose
 from aion_engine.runtime.recovery import Recovery
 
+_MOST_NAMED: Final = 20
+_SENDING: Final = 30.0  # seconds that the broker is given to take what is published
+_BAR: Final = 30
 
-class Command(BaseCommand):
+
+class Command(AionCommand):
     """`manage.py recover_workflows`: safe at any time, beside running workers; a second one finds nothing."""
 
     help = (
@@ -20,21 +27,45 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Add the options."""
+        super().add_arguments(parser)
         parser.add_argument(
             "--dry-run", action="store_true", help="report only, and change nothing"
         )
-        parser.add_argument("--json", action="store_true", help="write the report as JSON")
+        parser.add_argument("--query", default="", help="only the runs of this list query")
+        parser.add_argument(
+            "--type", default=None, metavar="TYPE", help="only runs of this workflow type"
+        )
+        parser.add_argument(
+            "--workflow-id", default=None, metavar="ID", help="only runs of this workflow id"
+        )
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def act(self, **options: Any) -> None:
         """Recover and report."""
-        recovery = Recovery(dry_run=options["dry_run"])
+        wanted = RunFilter(
+            query=options["query"],
+            workflow_type=options["type"],
+            workflow_id=options["workflow_id"],
+        )
+        recovery = Recovery(
+            dry_run=options["dry_run"],
+            only=choose(wanted, now=clock.now()).selection,
+            progress=self._show,
+        )
         report = recovery.run()
-        if options["json"]:
-            broken = [str(run_id) for run_id in recovery.broken]
-            self.stdout.write(json.dumps({"repaired": report, "broken_histories": broken}))
-            return
-        width = max(map(len, report))
-        for what, count in report.items():
-            self.stdout.write(f"{what:<{width}}  {count:>8}")
-        for run_id in recovery.broken:
-            self.stderr.write(f"The history of run {run_id} has a gap; nothing can repair that")
+        if report.get("activities published") and not options["dry_run"]:
+            settings.port("DISPATCHER").flush(_SENDING)
+        broken = [str(run_id) for run_id in recovery.broken]
+        rows = [(what, f"{count:>8}") for what, count in report.items()]
+        heading = "WOULD BE REPAIRED" if options["dry_run"] else "REPAIRED"
+        data = {"dry_run": options["dry_run"], "repaired": report, "broken_histories": broken}
+        self.answer(table((heading, "   COUNT"), rows), data, as_json=options["json"])
+        if broken:
+            named = "\n  ".join(broken[:_MOST_NAMED])
+            raise CommandError(
+                f"broken_histories: the histories of {len(broken)} runs have gaps, which nothing can "
+                f"repair but a backup:\n  {named}"
+            )
+
+    def _show(self, what: str, done: int, total: int) -> None:
+        filled = "#" * (_BAR * done // total)
+        self.progress(f"[{filled:<{_BAR}}] {done:,} of {total:,} runs, {what}      ")
