@@ -74,7 +74,7 @@ _BROKER_SETTINGS = ("CELERY_BROKER_URL", "BROKER_URL", "broker_url")
 
 
 def _check_payloads() -> Iterable[CheckMessage]:
-    """E020: a codec; E021: the storage; W020: a codec cannot be made here, as where there are no keys."""
+    """E020: a codec; E021, E022: storages; W020: a codec cannot be made here, as where there are no keys."""
     for setting in ("PAYLOAD_CODECS", "PAYLOAD_DECODERS"):
         for path in getattr(settings, setting):
             try:
@@ -91,11 +91,13 @@ def _check_payloads() -> Iterable[CheckMessage]:
             hint="Where nothing works for Aion (a build without secrets) that does no harm.",
             id="aion.W020",
         )
+    for setting, check_id in (("PAYLOAD_STORAGE", "aion.E021"), ("RETENTION_ARCHIVE", "aion.E022")):
+        alias = getattr(settings, setting)
+        if alias and alias not in storages.backends:
+            known = ", ".join(storages.backends)
+            text = f"AION[{setting!r}] = {alias!r} is not in STORAGES (there are: {known})"
+            yield Error(text, id=check_id)
     alias = settings.PAYLOAD_STORAGE
-    if alias and alias not in storages.backends:
-        known = ", ".join(storages.backends)
-        text = f"AION['PAYLOAD_STORAGE'] = {alias!r} is not in STORAGES (there are: {known})"
-        yield Error(text, id="aion.E021")
     if alias and settings.PAYLOAD_STORE_ABOVE > settings.PAYLOAD_REFUSE:
         text = "AION['PAYLOAD_STORE_ABOVE'] is above PAYLOAD_REFUSE, the most that may lie in a row"
         yield Error(text, id="aion.E021")

@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from aion.core.errors import InvalidArgument
 from aion.core.lengths import SUGGEST_BYTES, SUGGEST_EVENTS
+from aion.core.retention import read_rules
 from aion.core.search_attributes import check_kind, check_name
 
 T = TypeVar("T")
@@ -70,6 +71,9 @@ class Settings:
     PAYLOAD_STORE_ABOVE: int = 256 * 1024  # encoded payloads of more bytes go to the storage
     PAYLOAD_STORED_REFUSE: int = 64 * 1024 * 1024  # in place of PAYLOAD_REFUSE with a storage
     PAYLOAD_CACHE_BYTES: int = 32 * 1024 * 1024  # files of payloads kept by a process
+    RETENTION: tuple[dict[str, Any], ...] = ({"days": 90},)  # the first rule that fits a closed run
+    RETENTION_ARCHIVE: str = ""  # the alias in STORAGES where runs go before they are deleted
+    PRUNE_INTERVAL: float = 600.0  # how often closed runs are looked through for old ones
     SEARCH_ATTRIBUTES: dict[str, str] = dataclasses.field(default_factory=dict)  # name: kind
 
     @classmethod
@@ -121,8 +125,8 @@ def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
     field = fields.get(key)
     if field is None:
         return f"AION has no key {key!r}. Keys are: {', '.join(sorted(fields))}"
-    if key == "SEARCH_ATTRIBUTES":
-        return _attributes_problem(value)
+    if key in _READERS:
+        return _READERS[key](value)
     default = field.default
     wanted: Any = (int, float) if isinstance(default, float) else type(default)
     if isinstance(default, tuple):
@@ -151,6 +155,20 @@ def _attributes_problem(value: Any) -> str | None:
         except InvalidArgument as error:
             return f"AION['SEARCH_ATTRIBUTES'][{name!r}]: {error.message}"
     return None
+
+
+def _retention_problem(value: Any) -> str | None:
+    try:
+        read_rules(value)
+    except InvalidArgument as error:
+        return f"AION['RETENTION'] {error.message}"
+    return None
+
+
+_READERS: dict[str, Callable[[Any], str | None]] = {
+    "SEARCH_ATTRIBUTES": _attributes_problem,
+    "RETENTION": _retention_problem,
+}
 
 
 class _Current:

@@ -1,4 +1,4 @@
-"""The app of the engine: guards workflow code, hosts turn loops in Celery workers, keeps beat's tick."""
+"""The app of the engine: guards workflow code, hosts turn loops in Celery workers, keeps beat's entries."""
 
 from __future__ import annotations
 
@@ -20,4 +20,4 @@ class AionEngineConfig(AppConfig):
         bootstep.connect()
         database_guard.connect()
         # Django sends no post_migrate for an app without models, as this one.
-        post_migrate.connect(periodic.ensure_tick, sender=apps.get_app_config("aion"))
+        post_migrate.connect(periodic.ensure_entries, sender=apps.get_app_config("aion"))

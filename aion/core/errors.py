@@ -142,6 +142,12 @@ class HistoryError(AionError):
     code = "invalid_history"
 
 
+class ArchiveError(AionError):
+    """A run could not be written to the archive, so it was not deleted. Attributes: `run_id`, `name`."""
+
+    code = "archive_failed"
+
+
 # --- races ----------------------------------------------------------------------------------------
 
 

@@ -112,6 +112,14 @@ def to_lines(history: Iterable[Recorded]) -> Iterator[bytes]:
         )
 
 
+ASIDE: Final = b'{"aion":'
+"""How lines of an archive begin that are no events."""
+
+
+def _is_aside(text: bytes | str) -> bool:
+    return text.startswith(ASIDE) if isinstance(text, bytes) else text.startswith(ASIDE.decode())
+
+
 class _Line(msgspec.Struct, frozen=True):
     seq: int
     recorded_at: dt.datetime
@@ -120,14 +128,14 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def from_lines(lines: Iterable[bytes | str]) -> list[Recorded]:
-    """Read a history from JSON lines.
+    """Read a history from JSON lines; those of an archive that are no events are left out.
 
     Raises:
         HistoryError: a line is broken, or `seq` has a gap; the message names the line.
     """
     history: list[Recorded] = []
     for number, text in enumerate(lines, 1):
-        if not text.strip():
+        if not text.strip() or _is_aside(text):
             continue
         try:
             line = msgspec.json.decode(text, type=_Line)

@@ -62,7 +62,7 @@ class Bell(Protocol):
         """Listen for `ring_closed` of one run."""
 
     def find_problem(self) -> str:
-        """Say in a sentence why rings are lost now; "" when all is well. Takes seconds at most."""
+        """Say why rings are lost now; "" when all is well. Takes seconds at most."""
 
 
 class Dispatcher(Protocol):
@@ -75,7 +75,7 @@ class Dispatcher(Protocol):
         """Wait until what was announced has left this process; False after `timeout` seconds."""
 
     def find_problem(self) -> str:
-        """Say in a sentence why nothing can be handed over now; "" when all is well. Takes seconds at most."""
+        """Say why nothing can be handed over now; "" when all is well. Takes seconds at most."""
 
 
 class Querier(Protocol):

@@ -52,6 +52,7 @@ class Run(models.Model):
     problem = models.TextField(null=True, blank=True)  # noqa: DJ001  # why the run is held, as JSON
     problem_count = models.PositiveIntegerField(default=0)
     held_until = models.DateTimeField(null=True, blank=True)
+    imported_at = models.DateTimeField(null=True, blank=True)  # a copy of a history from elsewhere
 
     class Meta:
         verbose_name = _("run")

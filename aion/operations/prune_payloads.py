@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import logging
 import uuid
+from collections.abc import Iterable
 
+from aion.conf import settings
 from aion.core.errors import InvalidArgument, PayloadStorageError
 from aion.operations.clock import clock
 from aion.store import payload_files, payload_names
+
+log = logging.getLogger("aion.retention")
 
 LEAST_AGE = dt.timedelta(days=1)
 
@@ -51,6 +56,26 @@ def prune_payloads(*, older_than: dt.timedelta = LEAST_AGE, dry_run: bool = Fals
         text = f"The storage of payloads cannot be pruned: {type(error).__name__}: {error}"
         raise PayloadStorageError(text) from error
     return found
+
+
+def forget_files(run_ids: Iterable[uuid.UUID]) -> None:
+    """Delete the files of runs that are gone; what fails is left for `prune_payloads`.
+
+    A message that waits elsewhere may still name one, such as a signal that the run had sent.
+    """
+    if not settings.PAYLOAD_STORAGE:
+        return
+    for run_id in run_ids:
+        try:
+            names = payload_files.names_of(str(run_id))
+            named = payload_names.named_by(run_id) if names else set()
+            for name in names:
+                if name not in named:
+                    payload_files.delete(name)
+        except FileNotFoundError:
+            pass  # it had none
+        except Exception as error:  # noqa: BLE001  # whatever the storage calls that
+            log.warning("The payload files of run %s are left behind: %s", run_id, error)
 
 
 def _is_old(name: str, until: dt.datetime) -> bool:

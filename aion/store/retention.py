@@ -40,12 +40,35 @@ class OldRun(msgspec.Struct, frozen=True):
     origins: frozenset[uuid.UUID]
 
 
-class OldRuns(msgspec.Struct, frozen=True):
-    """Which runs are old: closed before a time, of a type and statuses if those are given."""
+class Kind(msgspec.Struct, frozen=True):
+    """Runs of a type and statuses, where those are given."""
 
-    closed_before: dt.datetime
     workflow_type: str | None = None
     statuses: tuple[RunStatus, ...] = ()
+
+    def sql(self) -> tuple[str, list[Any]]:
+        """Give the condition on alias `r`."""
+        sql = dialect()
+        where: list[str] = []
+        parameters: list[Any] = []
+        if self.workflow_type is not None:
+            where.append("r.workflow_type = %s")
+            parameters.append(self.workflow_type)
+        if self.statuses:
+            where.append(sql.among("r.status", "text"))
+            parameters.append(sql.many(map(str, self.statuses)))
+        return " AND ".join(where) or "1 = 1", parameters
+
+
+class OldRuns(msgspec.Struct, frozen=True):
+    """Which runs are old: closed (and, if they were imported, that too) before a time, of a kind.
+
+    Those of the kinds in `but` are meant by others.
+    """
+
+    closed_before: dt.datetime
+    kind: Kind = Kind()
+    but: tuple[Kind, ...] = ()
 
 
 @cache
@@ -80,13 +103,13 @@ def lock_old(
 ) -> list[OldRun]:
     """Lock up to `limit` old runs in the order of their close, behind a key; skip those others hold."""
     sql = dialect()
-    where, parameters = ["r.closed_at < %s"], [sql.time(which.closed_before)]
-    if which.workflow_type is not None:
-        where.append("r.workflow_type = %s")
-        parameters.append(which.workflow_type)
-    if which.statuses:
-        where.append(sql.among("r.status", "text"))
-        parameters.append(sql.many(map(str, which.statuses)))
+    before = sql.time(which.closed_before)
+    where = ["r.closed_at < %s", "(r.imported_at IS NULL OR r.imported_at < %s)"]
+    parameters = [before, before]
+    for kind in (which.kind, *which.but):
+        condition, values = kind.sql()
+        where.append(f"({condition})" if kind is which.kind else f"NOT ({condition})")
+        parameters += values
     if after is not None:
         where.append("(r.closed_at, r.id) > (%s, %s)")
         parameters += [sql.time(after[0]), sql.uuid(after[1])]

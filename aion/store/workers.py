@@ -104,33 +104,38 @@ def forget(worker_ids: Iterable[uuid.UUID]) -> None:
         )
 
 
-def take_tick(*, now: dt.datetime, not_since: dt.datetime) -> bool:
+TICK: Final = 1
+PRUNING: Final = 2
+"""What is done by one process at a time, and when it was last: rows of the table of ticks."""
+
+
+def take_tick(*, now: dt.datetime, not_since: dt.datetime, what: int = TICK) -> bool:
     """Take the right to tick now; False when somebody ticked since, or ticks at this moment."""
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
             # Without the condition the insert would wait for a tick that is going on.
-            "INSERT INTO aion_tick (id, ticked_at) SELECT 1, %s "
-            "WHERE NOT EXISTS (SELECT 1 FROM aion_tick) ON CONFLICT DO NOTHING",
-            [sql.time(now)],
+            "INSERT INTO aion_tick (id, ticked_at) SELECT %s, %s "
+            "WHERE NOT EXISTS (SELECT 1 FROM aion_tick WHERE id = %s) ON CONFLICT DO NOTHING",
+            [what, sql.time(now), what],
         )
         if cursor.rowcount == 1:
             return True
         skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
         cursor.execute(
             "UPDATE aion_tick SET ticked_at = %s WHERE id IN "
-            "(SELECT id FROM aion_tick WHERE id = 1 AND (ticked_at <= %s OR ticked_at > %s) "
+            "(SELECT id FROM aion_tick WHERE id = %s AND (ticked_at <= %s OR ticked_at > %s) "
             f"{skip})",
             # A tick of the future: the clock was set back. A little ahead is another machine's.
-            [sql.time(now), sql.time(not_since), sql.time(now + _SET_BACK)],
+            [sql.time(now), what, sql.time(not_since), sql.time(now + _SET_BACK)],
         )
         return bool(cursor.rowcount == 1)
 
 
-def last_tick() -> dt.datetime | None:
+def last_tick(what: int = TICK) -> dt.datetime | None:
     """Give the time of the last tick."""
     with connection().cursor() as cursor:
-        cursor.execute("SELECT ticked_at FROM aion_tick WHERE id = 1")
+        cursor.execute("SELECT ticked_at FROM aion_tick WHERE id = %s", [what])
         row = cursor.fetchone()
     return dialect().read_time(row[0]) if row else None
 

@@ -17,6 +17,7 @@ from aion.store import publishing
 from aion_engine.runtime import execution
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.here import here
+from aion_engine.runtime.pruning import prune_if_due
 from aion_engine.runtime.tick import tick
 
 log = logging.getLogger("aion.activities")
@@ -34,6 +35,12 @@ def run_activity(task_id: str, attempt: int) -> None:
 def run_tick() -> None:
     """Look at everything that time brings about."""
     tick()
+
+
+@shared_task(name="aion.prune", ignore_result=True)
+def run_prune() -> None:
+    """Delete old closed runs by the rules of the settings."""
+    prune_if_due(stopping=lambda: here.board.stopping)
 
 
 def begin(task_id: uuid.UUID, attempt: int) -> Running | None:

@@ -26,7 +26,7 @@ Attempt = tuple[uuid.UUID, int]
 
 _FIRST_PAUSE: Final = 0.2
 _LAST_PAUSE: Final = 2.0
-_PATIENCE: Final = 3.0  # seconds for a look whether the broker is there
+_PATIENCE: Final = 3  # seconds for a look whether the broker is there
 _IDLE: Final = 30.0  # seconds without work after which the sender closes its database connection
 
 
@@ -96,7 +96,10 @@ class CeleryDispatcher:
         try:
             with current_app.connection_for_write() as connection:
                 connection.ensure_connection(
-                    max_retries=1, interval_start=0.2, timeout=_PATIENCE, reraise_as_library_errors=True
+                    max_retries=1,
+                    interval_start=1,
+                    timeout=_PATIENCE,
+                    reraise_as_library_errors=True,
                 )
         except Exception as error:  # noqa: BLE001  # whatever its driver calls that
             return f"the broker cannot be reached: {type(error).__name__}: {error}"

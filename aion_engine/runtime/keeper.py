@@ -2,7 +2,8 @@
 
 It has its own database connection, so that a long turn never costs the lease. Twice a second it asks, in one
 query, about all attempts of this worker; every third of the lease it says that the worker lives; and when
-nobody has ticked for a while it ticks itself, so that a dead beat delays nothing for long.
+nobody has ticked for a while it ticks itself, so that a dead beat delays nothing for long; a pruning that
+is late it begins on another thread.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from aion_engine.runtime import stop_watch
 from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.giving_up import give_up, hand_over
+from aion_engine.runtime.pruning import PruningThread
 from aion_engine.runtime.tick import tick
 
 log = logging.getLogger("aion.keeper")
@@ -52,6 +54,7 @@ class Keeper:
         self._running = running
         self._board = board
         self._ticks = ticks
+        self._pruning = PruningThread()
         self._tick_after = settings.TICK_STALE_AFTER if tick_after is None else tick_after
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="aion-keeper", daemon=True)
@@ -72,6 +75,7 @@ class Keeper:
         if self._stopping.is_set():
             return
         self._stopping.set()
+        self._pruning.stop()
         self._thread.join(timeout=5)
         try:
             hand_over(self.worker.id, now=clock.now())
@@ -98,6 +102,7 @@ class Keeper:
         if self._ticks and now >= self._next_tick_check:
             self._next_tick_check = now + self._tick_after / 2
             self._tick_if_stale()
+            self._pruning.begin_if_late()
 
     def _beat(self) -> None:
         if not workers.beat(self.worker, now=clock.now()):

@@ -68,6 +68,7 @@ _TELLING: list[type] = [
     WorkflowReopened,
 ]
 
+
 class Repaired(msgspec.Struct, frozen=True):
     """What was asked for again, or answered, and how many runs were woken."""
 

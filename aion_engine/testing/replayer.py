@@ -7,10 +7,11 @@ your tests, and a change that would hold the runs of production fails the test i
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition, definition_of
@@ -19,6 +20,7 @@ from aion.core.events import Role, WorkflowStarted
 from aion.core.history import Recorded, from_lines
 from aion_engine.replay.replayer import replay
 
+_GZIP: Final = b"\x1f\x8b"
 Source = str | bytes | Path | Iterable[Recorded] | Iterable[dict[str, Any]]
 
 
@@ -121,6 +123,8 @@ def read_history(source: Source) -> list[Recorded]:
     """
     if isinstance(source, Path) or (isinstance(source, str) and _is_path(source)):
         source = Path(source).read_bytes()
+        if source.startswith(_GZIP):
+            source = gzip.decompress(source)
     is_text = isinstance(source, (str, bytes))
     history = _from_text(source) if is_text else _from_items(list(source))  # type: ignore[arg-type]
     if not history:

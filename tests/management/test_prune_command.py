@@ -15,6 +15,7 @@ from aion.models import Run
 from tests.conftest import ROOT
 from tests.support import kit
 from tests.support.clocks import StandingClock
+from tests.support.codecs import settings_with
 from tests.support.engine import Engine
 
 pytestmark = pytest.mark.django_db
@@ -50,10 +51,27 @@ def test_old_runs_are_counted_and_deleted(manage: Manage, manage_json: Manage) -
     assert manage_json("prune_workflows", "--older-than", "2d", "--batch", "1")["runs"] == 0
 
 
+def test_without_an_age_the_rules_of_the_settings_hold(
+    manage: Manage, manage_json: Manage, settings: Any
+) -> None:
+    settings_with(settings, RETENTION=({"status": "terminated", "days": 1}, {"days": None}))
+
+    text = manage("prune_workflows", "--dry-run")
+    assert text.startswith("terminated runs of any type: 1 runs closed before ")
+    [rule] = manage_json("prune_workflows")["rules"]
+    assert (rule["rule"], rule["runs"], ids()) == (
+        "terminated runs of any type",
+        1,
+        {"old", "young"},
+    )
+    settings_with(settings, RETENTION=())
+    assert "for ever" in manage("prune_workflows")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        (),
+        ("--type", "kit.greet"),
         ("--older-than", "90"),
         ("--older-than", "soon"),
         ("--older-than", "1d", "--batch", "0"),

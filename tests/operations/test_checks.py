@@ -271,6 +271,7 @@ def test_e009_names_another_isolation_level() -> None:
         ({"PAYLOAD_CODECS": ["builtins.dict"]}, "aion.W020", ["builtins.dict", "no codec"]),
         ({"PAYLOAD_CODECS": ["aion.codecs.Zlib"] * 2}, "aion.W020", ["one name"]),
         ({"PAYLOAD_STORAGE": "nowhere"}, "aion.E021", ["'nowhere'", "STORAGES", "default"]),
+        ({"RETENTION_ARCHIVE": "nowhere"}, "aion.E022", ["'nowhere'", "STORAGES", "default"]),
         (
             {"PAYLOAD_STORAGE": "default", "PAYLOAD_STORE_ABOVE": 3_000_000},
             "aion.E021",

@@ -31,7 +31,7 @@ def test_an_entry_that_was_edited_or_switched_off_stays() -> None:
         name="mine", enabled=False, interval=every
     )
 
-    periodic.ensure_tick()
+    periodic.ensure_entries()
 
     assert (entry().name, entry().enabled, entry().interval.every) == ("mine", False, 3)
 
@@ -39,6 +39,6 @@ def test_an_entry_that_was_edited_or_switched_off_stays() -> None:
 def test_another_database_gets_no_entry() -> None:
     PeriodicTask.objects.all().delete()
 
-    periodic.ensure_tick(using="other")
+    periodic.ensure_entries(using="other")
 
     assert not PeriodicTask.objects.exists()
