@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import datetime as dt
+import gzip
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
