@@ -8,7 +8,7 @@ SERVICES := $(PY) tools/services.py run --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stack test check format bench bench-quick clean
+.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,16 @@ demo-stack: .venv/.dev ## The same on PostgreSQL, Redis and Celery
 
 test: .venv/.dev ## Run the test suite on SQLite and on PostgreSQL
 	$(PY) tools/test.py $(ARGS)
+
+
+contract: .venv/.dev ## Send the API everything that its OpenAPI document allows, and what it does not
+	AION_CONTRACT=50 $(PY) -m pytest tests/api/test_contract.py -q -n auto --timeout 1800 $(ARGS)
+
+# SEED repeats the stories and faults of an earlier run; without one they are new.
+SECONDS ?= 60
+SEED ?=
+chaos: .venv/.dev ## Disturb real workers, PostgreSQL and Redis; SECONDS=600 SEED=abc
+	$(PY) -m tests.acceptance.chaos --seconds $(SECONDS) --seed "$(SEED)" $(ARGS)
 
 check: .venv/.dev ## Run every check but the tests
 	$(PY) -m ruff format --check .

@@ -13,6 +13,7 @@ import pytest
 from tests.acceptance.processes import Cluster, cluster
 from tests.acceptance.servers import OwnRedis, forget_queues, own_redis
 from tests.conftest import ROOT
+from tests.support.fixtures import clock, engine  # noqa: F401
 
 # Short, so that recovery is seen soon. Nothing here may pause for so long on its own.
 QUICK = {
