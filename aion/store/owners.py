@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 
+import msgspec
+
 from aion.core.errors import StaleAttempt
 from aion.store.dialects import connection, dialect
 
@@ -30,6 +32,33 @@ def check(run_id: uuid.UUID, worker_id: uuid.UUID) -> None:
                 "writes are rolled back",
                 run_id=run_id,
             )
+
+
+def is_recorded(run_id: uuid.UUID, activity_id: str) -> bool:
+    """Tell whether an activity's result is in its run's mailbox or history, for good.
+
+    The lock waits for a transaction that holds the share lock of `check`: one whose commit is on its way
+    although the connection has broken. Must run inside a transaction.
+    """
+    sql = dialect()
+    lock = "FOR NO KEY UPDATE" if sql.name == "postgresql" else ""
+    run = sql.uuid(run_id)
+    with connection().cursor() as cursor:
+        cursor.execute(f"SELECT 1 FROM aion_run WHERE id = %s {lock}", [run])
+        cursor.execute(
+            "SELECT body FROM aion_message WHERE run_id = %s AND kind = 'ActivityCompleted' "
+            "UNION ALL "
+            "SELECT attributes FROM aion_event WHERE run_id = %s AND kind = 'ActivityCompleted'",
+            [run, run],
+        )
+        return any(
+            msgspec.json.decode(row[0], type=_Named).activity_id == activity_id
+            for row in cursor.fetchall()
+        )
+
+
+class _Named(msgspec.Struct):
+    activity_id: str
 
 
 def lost(run_ids: Iterable[uuid.UUID], worker_id: uuid.UUID) -> set[uuid.UUID]:

@@ -67,6 +67,7 @@ class Job:
     started: float = 0.0  # monotonic; 0 while it waits
     context: AttemptContext | None = None
     committing: bool = False  # its transaction ends now: too late for a timeout
+    doubtful: bool = False  # a commit of it raised, and may have succeeded all the same
 
 
 class LocalActivities:
@@ -299,6 +300,9 @@ class LocalActivities:
 
         The job stays known until a turn has folded the message, or it could be submitted a second time.
         """
+        if job.doubtful and self._is_recorded(job):
+            self._wake()
+            return
         with atomic():
             fencing.belong_to_for_now(
                 self._worker_id
@@ -312,12 +316,19 @@ class LocalActivities:
             mailbox.post([mailbox.message(job.run.id, outcome)], now=clock.now())
         self._wake()
 
+    def _is_recorded(self, job: Job) -> bool:
+        """Tell whether the commit that broke off has written the outcome. It may still be on its way."""
+        with atomic():
+            job.committing = owners.is_recorded(job.run.id, job.activity.activity_id)
+        return job.committing
+
     def _put_outcome(self, job: Job, outcome: ActivityOutcome) -> None:
         job.started = 0.0
         self._outcomes.append((job, outcome))
         self._wake()
 
     def _failed(self, job: Job, failure: Failure, *, timed_out: bool = False) -> None:
+        job.doubtful = job.doubtful or job.committing
         job.committing = False  # a commit that failed is a failed try
         policy = job.activity.options.retry or RetryPolicy()
         seed = f"{job.run.id}:{job.activity.activity_id}"

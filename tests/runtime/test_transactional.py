@@ -9,6 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from aion import ActivityError, RetryPolicy, activity
 from aion.core.failures import Failure
@@ -226,6 +228,47 @@ def test_a_local_failure_rolls_back_and_is_tried_again(engine: Engine, acting: R
 
     assert handle.result(0) == "booked"
     assert list(Effect.objects.values_list("key", flat=True)) == ["3"]
+
+
+@marked
+def test_a_local_commit_of_unknown_outcome_that_succeeded_is_not_repeated(
+    engine: Engine, acting: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks behind the commit: what the worker sees is an error, and the writes are there."""
+    lost = lose_answers_to_commits(monkeypatch, 1)
+
+    @acting
+    def book() -> int:
+        write_effect()
+        return 7
+
+    handle = engine.start("main")
+    engine.loop.step()
+    eventually(lost.is_set)
+    # The next try comes before a turn has folded the outcome.
+    eventually(lambda: engine.loop.local.release_due() is None and not engine.loop.local.busy)
+    engine.turns_until(lambda: not handle.describe().status.is_open)
+
+    assert (handle.result(0), effects()) == (7, 1)
+    assert kinds_of(handle.run_id) == ["WorkflowStarted", "ActivityCompleted", "WorkflowCompleted"]
+
+
+def lose_answers_to_commits(monkeypatch: pytest.MonkeyPatch, count: int) -> threading.Event:
+    """Let commits of local activities succeed and look as if they had not; the event is set when all have."""
+    commit = BaseDatabaseWrapper._commit
+    left = [None] * count
+    lost = threading.Event()
+
+    def commit_and_break(self: BaseDatabaseWrapper) -> None:
+        commit(self)
+        if left and threading.current_thread().name == "aion-local":
+            left.pop()
+            if not left:
+                lost.set()
+            raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_and_break)
+    return lost
 
 
 @marked
