@@ -37,11 +37,23 @@ class Strict(serializers.Serializer[Any]):
         return super().to_internal_value(data)
 
 
+class Text(serializers.CharField):
+    """Text as it was sent: ids and reasons keep the spaces around them."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(trim_whitespace=False, **options)
+
+
+def _value(**options: Any) -> serializers.JSONField:
+    """Any JSON value: null is one, too."""
+    return serializers.JSONField(allow_null=True, **options)
+
+
 class Arguments(Strict):
     """Arguments for workflow code, as JSON values."""
 
-    args = serializers.ListField(child=serializers.JSONField(), default=list)
-    kwargs = serializers.DictField(child=serializers.JSONField(), default=dict)
+    args = serializers.ListField(child=_value(), default=list)
+    kwargs = serializers.DictField(child=_value(), default=dict)
 
 
 class Retry(Strict):
@@ -54,7 +66,7 @@ class Retry(Strict):
         required=False, min_value=0, max_value=2**31 - 1, help_text="0: without end"
     )
     non_retryable = serializers.ListField(
-        child=serializers.CharField(max_length=255),
+        child=Text(max_length=255),
         required=False,
         max_length=100,
         help_text="types of failures that are final",
@@ -72,15 +84,15 @@ class Retry(Strict):
 class Action(Arguments):
     """A workflow, and how its runs are started; durations are seconds."""
 
-    workflow_type = serializers.CharField(max_length=255)
-    workflow_id = serializers.CharField(max_length=255, default="")
-    task_queue = serializers.CharField(max_length=255, default="")
+    workflow_type = Text(max_length=255)
+    workflow_id = Text(max_length=255, default="")
+    task_queue = Text(max_length=255, default="")
     execution_timeout = serializers.DurationField(required=False)
     run_timeout = serializers.DurationField(required=False)
     retry = Retry(required=False)
-    memo = serializers.DictField(child=serializers.JSONField(), required=False)
-    search_attributes = serializers.DictField(child=serializers.JSONField(), required=False)
-    headers = serializers.DictField(child=serializers.CharField(max_length=1_000), required=False)
+    memo = serializers.DictField(child=_value(), required=False)
+    search_attributes = serializers.DictField(child=_value(), required=False)
+    headers = serializers.DictField(child=Text(max_length=1_000), required=False)
 
 
 class Start(Action):
@@ -91,33 +103,33 @@ class Start(Action):
         [p.value for p in IdConflictPolicy], required=False
     )
     start_delay = serializers.DurationField(required=False)
-    cron = serializers.CharField(max_length=255, default="")
-    time_zone = serializers.CharField(max_length=255, default="")
-    signal = serializers.CharField(
+    cron = Text(max_length=255, default="")
+    time_zone = Text(max_length=255, default="")
+    signal = Text(
         max_length=255, default="", help_text="sent to the open run, or to the one started"
     )
-    signal_args = serializers.ListField(child=serializers.JSONField(), default=list)
-    signal_kwargs = serializers.DictField(child=serializers.JSONField(), default=dict)
-    signal_request_id = serializers.CharField(max_length=255, default="")
+    signal_args = serializers.ListField(child=_value(), default=list)
+    signal_kwargs = serializers.DictField(child=_value(), default=dict)
+    signal_request_id = Text(max_length=255, default="")
 
 
 class Signal(Arguments):
     """A signal; a `request_id` that was taken before changes nothing."""
 
-    request_id = serializers.CharField(max_length=255, default="")
+    request_id = Text(max_length=255, default="")
 
 
 class Update(Arguments):
     """An update; `wait` seconds for the answer."""
 
-    update_id = serializers.CharField(max_length=255, default="")
+    update_id = Text(max_length=255, default="")
     wait = serializers.FloatField(min_value=0, max_value=LONGEST_WAIT, default=10.0)
 
 
 class Reason(Strict):
     """Why; history keeps it."""
 
-    reason = serializers.CharField(max_length=2_000, allow_blank=True, default="")
+    reason = Text(max_length=2_000, allow_blank=True, default="")
 
 
 class Reset(Reason):
@@ -149,13 +161,11 @@ class HistoryQuery(serializers.Serializer[Any]):
 class Chosen(serializers.Serializer[Any]):
     """Which runs: all that is given must hold."""
 
-    query = serializers.CharField(
-        max_length=LONGEST_TEXT, default="", allow_blank=True, help_text="a list query"
-    )
-    search = serializers.CharField(
+    query = Text(max_length=LONGEST_TEXT, default="", allow_blank=True, help_text="a list query")
+    search = Text(
         max_length=LONGEST_TEXT, default="", allow_blank=True, help_text="the short form of one"
     )
-    type = serializers.CharField(max_length=255, required=False, help_text="a workflow type")
+    type = Text(max_length=255, required=False, allow_blank=True, help_text="a workflow type")
     status = serializers.ListField(
         child=serializers.ChoiceField([status.value for status in RunStatus]),
         required=False,
@@ -167,7 +177,7 @@ class Chosen(serializers.Serializer[Any]):
 class ListQuery(Chosen):
     """A page of a list of runs."""
 
-    cursor = serializers.CharField(
+    cursor = Text(
         max_length=1_000, default="", allow_blank=True, help_text="`next_cursor` of a page"
     )
     page_size = serializers.IntegerField(min_value=1, max_value=LARGEST_PAGE, default=50)
@@ -176,23 +186,21 @@ class ListQuery(Chosen):
 class CountQuery(Chosen):
     """What to count."""
 
-    group_by = serializers.ChoiceField(["", "status", "type"], default="")
+    group_by = serializers.ChoiceField(["status", "type"], allow_blank=True, default="")
 
 
 class Batch(Strict):
     """A verb for many runs, in one go of at most `limit`; `cursor` goes on where the last one stopped."""
 
     verb = serializers.ChoiceField(["cancel", "terminate", "signal", "pause", "resume", "reopen"])
-    query = serializers.CharField(max_length=LONGEST_TEXT)
-    reason = serializers.CharField(max_length=2_000, allow_blank=True, default="")
-    signal = serializers.CharField(
-        max_length=255, default="", help_text="the signal's name, for that verb"
-    )
-    args = serializers.ListField(child=serializers.JSONField(), default=list)
-    kwargs = serializers.DictField(child=serializers.JSONField(), default=dict)
+    query = Text(max_length=LONGEST_TEXT)
+    reason = Text(max_length=2_000, allow_blank=True, default="")
+    signal = Text(max_length=255, default="", help_text="the signal's name, for that verb")
+    args = serializers.ListField(child=_value(), default=list)
+    kwargs = serializers.DictField(child=_value(), default=dict)
     limit = serializers.IntegerField(min_value=1, max_value=LARGEST_BATCH, default=100)
     dry_run = serializers.BooleanField(default=False)
-    cursor = serializers.CharField(max_length=1_000, default="", allow_blank=True)
+    cursor = Text(max_length=1_000, default="", allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A signal has a name, and no reason; the other verbs have no signal."""
@@ -226,46 +234,48 @@ class ResetActivity(Strict):
 class CompleteActivity(Reason):
     """The result of an activity, given by hand."""
 
-    result = serializers.JSONField(allow_null=True, default=None)
+    result = _value(default=None)
 
 
 class FailActivity(Reason):
     """The failure of an activity, given by hand: final, whatever its retry policy."""
 
-    message = serializers.CharField(max_length=LONGEST_TEXT)
-    type = serializers.CharField(max_length=255, default="ApplicationError")
-    details = serializers.ListField(child=serializers.JSONField(), default=list)
+    message = Text(max_length=LONGEST_TEXT)
+    type = Text(max_length=255, default="ApplicationError")
+    details = serializers.ListField(child=_value(), default=list)
 
 
 class Token(Strict):
     """The token of an attempt, as `activity.info().task_token` gives it."""
 
-    token = serializers.CharField(max_length=1_000)
+    token = Text(max_length=1_000)
 
 
 class CompleteToken(Token):
     """The result of an attempt."""
 
-    result = serializers.JSONField(allow_null=True, default=None)
+    result = _value(default=None)
 
 
 class FailToken(Token):
     """The failure of an attempt; the retry policy decides about another."""
 
-    message = serializers.CharField(max_length=LONGEST_TEXT)
-    type = serializers.CharField(max_length=255, default="ApplicationError")
-    details = serializers.ListField(child=serializers.JSONField(), default=list)
+    message = Text(max_length=LONGEST_TEXT)
+    type = Text(max_length=255, default="ApplicationError")
+    details = serializers.ListField(child=_value(), default=list)
     non_retryable = serializers.BooleanField(default=False)
 
 
 class HeartbeatToken(Token):
     """A sign of life."""
 
-    details = serializers.ListField(child=serializers.JSONField(), default=list)
+    details = serializers.ListField(child=_value(), default=list)
 
 
 class NewSearchAttribute(Strict):
     """A search attribute."""
 
-    name = serializers.CharField(max_length=255)
+    name = serializers.RegexField(
+        r"^[A-Za-z][A-Za-z0-9_]*$", max_length=64, help_text="a letter, then letters, digits or _"
+    )
     kind = serializers.ChoiceField([kind.value for kind in AttributeKind])

@@ -40,27 +40,26 @@ _FIELDS: Final[dict[Any, type[serializers.Field[Any, Any, Any, Any]]]] = {
 def serializer_of(record: type[Any], name: str) -> type[serializers.Serializer[Any]]:
     """Make the serializer class that describes a dataclass, from its annotations."""
     hints = typing.get_type_hints(record)
-    fields = {field.name: _field(hints[field.name], name) for field in dataclasses.fields(record)}
+    fields = {field.name: _field(hints[field.name]) for field in dataclasses.fields(record)}
     body = {**fields, "__doc__": (record.__doc__ or "").partition("\n")[0]}
     return type(name, (serializers.Serializer,), body)
 
 
-def _field(hint: Any, owner: str) -> serializers.Field[Any, Any, Any, Any]:
+def _field(hint: Any, **options: Any) -> serializers.Field[Any, Any, Any, Any]:
+    # Options go to the constructor: DRF copies a declared field by calling it again.
     arguments = typing.get_args(hint)
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         inner = [each for each in arguments if each is not type(None)]
         if len(inner) == 1 and len(inner) < len(arguments):
-            field = _field(inner[0], owner)
-            field.allow_null = True
-            return field
-        return serializers.JSONField()
+            return _field(inner[0], allow_null=True)
+        return serializers.JSONField(**options)
     if typing.get_origin(hint) in (list, tuple) and arguments:
-        return serializers.ListField(child=_field(arguments[0], owner))
+        return serializers.ListField(child=_field(arguments[0]), **options)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return serializer_of(hint, hint.__name__)()
+        return serializer_of(hint, hint.__name__)(**options)
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
-        return serializers.ChoiceField([member.value for member in hint])
-    return _FIELDS.get(hint, serializers.JSONField)()
+        return serializers.ChoiceField([member.value for member in hint], **options)
+    return _FIELDS.get(hint, serializers.JSONField)(**options)
 
 
 Description = serializer_of(RunDescription, "Run")
@@ -131,7 +130,7 @@ class HistoryEvent(serializers.Serializer[Any]):
     seq = serializers.IntegerField()
     recorded_at = serializers.DateTimeField()
     kind = serializers.CharField()
-    attributes = serializers.DictField(child=serializers.JSONField())
+    attributes = serializers.DictField(child=serializers.JSONField(allow_null=True))
 
 
 class History(serializers.Serializer[Any]):

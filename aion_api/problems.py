@@ -142,8 +142,10 @@ def problem(
         "status": number,
         "code": code,
         "detail": _writable(detail),
-        **{_writable(k): _writable(v) for k, v in (more or {}).items()},
     }
+    for name, value in (more or {}).items():
+        # An error about a run knows a status, too, and the document's own means the answer's.
+        body[f"run_{name}" if name in body else _writable(name)] = _writable(value)
     return Response(body, status=number, headers=headers, content_type=CONTENT_TYPE)
 
 

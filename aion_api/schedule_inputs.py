@@ -9,7 +9,7 @@ from rest_framework import serializers
 from aion import client
 from aion.client import CatchUp, Interval, OverlapPolicy, ScheduleSpec
 from aion.core.errors import InvalidArgument
-from aion_api.inputs import Action, Strict
+from aion_api.inputs import Action, Strict, Text
 
 _MOST_ENTRIES = 100
 _MOST_DATES = 1_000
@@ -17,7 +17,7 @@ _MOST_DATES = 1_000
 
 def _crons(what: str) -> serializers.ListField:
     return serializers.ListField(
-        child=serializers.CharField(max_length=255),
+        child=Text(max_length=255),
         required=False,
         max_length=_MOST_ENTRIES,
         help_text=what,
@@ -42,7 +42,7 @@ class Spec(Strict):
     intervals = serializers.ListField(
         child=IntervalInput(), required=False, max_length=_MOST_ENTRIES
     )
-    time_zone = serializers.CharField(max_length=255, required=False)
+    time_zone = Text(max_length=255, required=False)
     skip = _crons("crons whose times are left out")
     skip_dates = serializers.ListField(
         child=serializers.DateField(), required=False, max_length=_MOST_DATES
@@ -85,11 +85,11 @@ class _Policies(Strict):
 class CreateSchedule(_Policies):
     """A schedule."""
 
-    schedule_id = serializers.CharField(max_length=255)
+    schedule_id = Text(max_length=255)
     spec = Spec()
     action = ScheduledAction()
     paused = serializers.BooleanField(default=False)
-    note = serializers.CharField(max_length=255, allow_blank=True, default="")
+    note = Text(max_length=255, allow_blank=True, default="")
     trigger_immediately = serializers.BooleanField(default=False)
 
 
@@ -107,7 +107,7 @@ class UpdateSchedule(_Policies):
 class Note(Strict):
     """Why; the schedule shows it."""
 
-    note = serializers.CharField(max_length=255, allow_blank=True, default="")
+    note = Text(max_length=255, allow_blank=True, default="")
 
 
 class Trigger(Strict):
@@ -126,16 +126,16 @@ class Backfill(Trigger):
 class ScheduleQuery(serializers.Serializer[Any]):
     """A page of the schedules, in the order of their ids."""
 
-    after = serializers.CharField(max_length=255, default="", allow_blank=True)
+    after = Text(max_length=255, default="", allow_blank=True)
     limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
     paused = serializers.BooleanField(allow_null=True, default=None)
-    type = serializers.CharField(max_length=255, default="", help_text="a workflow type")
+    type = Text(max_length=255, default="", allow_blank=True, help_text="a workflow type")
 
 
 class DeleteQuery(serializers.Serializer[Any]):
     """Why a schedule is deleted."""
 
-    reason = serializers.CharField(max_length=2_000, default="", allow_blank=True)
+    reason = Text(max_length=2_000, default="", allow_blank=True)
 
 
 def action_of(body: dict[str, Any]) -> client.ScheduleAction:

@@ -6,7 +6,8 @@ A workflow id may hold slashes, so what is done to a run stands behind it and is
 from __future__ import annotations
 
 from django.db.transaction import non_atomic_requests
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
 from aion_api.views import (
     activities,
@@ -23,9 +24,18 @@ from aion_api.views import (
 
 app_name = "aion_api"
 
-_RUN = "workflows/<path:workflow_id>/"
+
+class AnyText(StringConverter):
+    """Ids are any text, with slashes and line breaks: Django's `path` stops at those."""
+
+    regex = "(?s:.+)"
+
+
+register_converter(AnyText, "aion_text")
+
+_RUN = "workflows/<aion_text:workflow_id>/"
 _ACTIVITY = f"{_RUN}activities/<str:activity_id>/"
-_SCHEDULE = "schedules/<path:schedule_id>/"
+_SCHEDULE = "schedules/<aion_text:schedule_id>/"
 
 urlpatterns = [
     path("health/", health.Health.as_view(), name="health"),
@@ -66,7 +76,7 @@ urlpatterns = [
     path("workers/", system.Workers.as_view(), name="workers"),
     path("workflow-types/", system.WorkflowTypes.as_view(), name="workflow_types"),
     path(
-        "workflow-types/<path:workflow_type>/",
+        "workflow-types/<aion_text:workflow_type>/",
         system.WorkflowType.as_view(),
         name="workflow_type",
     ),

@@ -11,6 +11,7 @@ from rest_framework.parsers import JSONParser
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from aion import client
@@ -28,7 +29,22 @@ class TooLarge(exceptions.APIException):
     default_code = "payload_too_large"
 
 
-class AionView(APIView):
+class ProblemView(APIView):
+    """A view whose errors are problem documents, whatever the project does elsewhere."""
+
+    def get_exception_handler(self) -> Callable[..., Any]:
+        """Answer errors as problem documents."""
+        return problems.handle
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer an error, in JSON also where the view gives something else."""
+        answer: Response = super().handle_exception(exc)
+        self.request.accepted_renderer = JSONRenderer()
+        self.request.accepted_media_type = JSONRenderer.media_type
+        return answer
+
+
+class AionView(ProblemView):
     """A view of Aion's. `verb` is what it asks permission for, `verbs` that for single methods."""
 
     verb: ClassVar[Verb] = Verb.VIEW
@@ -37,10 +53,6 @@ class AionView(APIView):
     parser_classes = (JSONParser,)
     renderer_classes = (JSONRenderer,)
     throttle_scope = "aion"
-
-    def get_exception_handler(self) -> Callable[..., Any]:
-        """Answer errors as problem documents, whatever the project does elsewhere."""
-        return problems.handle
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse strangers, then those without the permission, then bodies that are too large."""

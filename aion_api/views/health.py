@@ -11,18 +11,18 @@ from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from aion.access import Verb, access
 from aion.core.plain import plain
 from aion.operations.health import Health as Found
 from aion.operations.health import health
 from aion_api import outputs
+from aion_api.views.base import ProblemView
 
 Report = outputs.serializer_of(Found, "Health")
 
 
-class Health(APIView):
+class Health(ProblemView):
     """Health; strangers learn `ok` and nothing else."""
 
     permission_classes = (AllowAny,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -23,7 +24,7 @@ from aion_api.views.base import AionView, RunView
 from aion_api.views.lists import page_of_runs
 
 RUN_ID = OpenApiParameter(
-    "run_id", str, description="this run, not the open or newest one of the workflow id"
+    "run_id", UUID, description="this run, not the open or newest one of the workflow id"
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from rest_framework.test import APIClient
@@ -192,3 +193,25 @@ def test_a_failure_is_told_with_its_type(
 
     assert answer["status"] == "failed"
     assert answer["failure"]["type"] == "Told"
+
+
+def test_null_is_a_value(api: APIClient, waiting: WorkflowHandle, engine: Engine) -> None:
+    post(api, "workflows/orders/42/signal/note/", args=[None])
+    engine.go()
+
+    assert api.get("/aion/workflows/orders/42/result/").json()["result"] == [None]
+
+
+def test_a_conflict_says_where_the_run_stands(api: APIClient, waiting: WorkflowHandle) -> None:
+    answer = post(api, "workflows/orders/42/resume/").json()
+
+    assert (answer["status"], answer["run_status"]) == (409, "running")
+
+
+@pytest.mark.parametrize("workflow_id", [" a ", "a\nb", "\n", "a/\u2028/b", "\u00fc"])
+def test_an_id_is_any_text(api: APIClient, engine: Engine, workflow_id: str) -> None:
+    body = {"workflow_type": "kit.greet", "args": ["ann"], "workflow_id": workflow_id}
+
+    assert post(api, "workflows/", **body).json()["workflow_id"] == workflow_id
+    found = api.get(f"/aion/workflows/{quote(workflow_id, safe='')}/")
+    assert found.json()["workflow_id"] == workflow_id

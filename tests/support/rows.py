@@ -7,19 +7,19 @@ import uuid
 from typing import Any
 
 import msgspec
+from django.apps import apps
 
 from aion.core.events import ActivityScheduled, Event, SignalReceived, WorkflowStarted
 from aion.core.history import Recorded, encode_event
 from aion.core.ids import uuid7
-from aion.models import ActivityTask, Message, Request, Run, Tick, Timer, Worker
-from aion.models import Event as EventRow
+from aion.models import Message
 from aion.store import activities, runs
 from aion.store.dialects import atomic, connection
 from aion.store.rows import ActivityOrder
 from aion.store.workers import WorkerIdentity
 from tests.support.clocks import START
 
-TABLES = (ActivityTask, EventRow, Message, Request, Run, Tick, Timer, Worker)
+TABLES = tuple(apps.get_app_config("aion").get_models())
 
 
 def counts() -> dict[str, int]:
