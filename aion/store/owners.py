@@ -61,6 +61,19 @@ class _Named(msgspec.Struct):
     activity_id: str
 
 
+def idle(worker_id: uuid.UUID) -> list[uuid.UUID]:
+    """List the open runs of a worker for which nothing waits: they move only by its local activities."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id FROM aion_run r WHERE r.owner_id = %s AND r.status = 'running' "
+            "AND r.held_until IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM aion_message m WHERE m.run_id = r.id)",
+            [sql.uuid(worker_id)],
+        )
+        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+
+
 def lost(run_ids: Iterable[uuid.UUID], worker_id: uuid.UUID) -> set[uuid.UUID]:
     """Tell which of these runs are closed or owned by another worker."""
     sql = dialect()

@@ -11,6 +11,9 @@ their outcomes share a commit.
 
 A database error (a restart, a terminated backend) drops the batch: nothing of it was written. The loop
 closes the connection, waits a little and goes on; outcomes of local activities are kept for the next batch.
+When it was the commit that failed, the batch may be there all the same, and nobody has begun the local
+activities that it asked for. So the loop wakes runs that it owns and does nothing for: after each error, and
+now and then.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ from aion.core.events import ActivityOutcome
 from aion.core.ports import Dispatcher
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import claims, owners, sessions
+from aion.store import claims, mailbox, owners, sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.local_activities import LocalActivities
@@ -71,6 +74,7 @@ class TurnLoop:
         self._pause = _FIRST_PAUSE
         self._next_look = 0.0
         self._next_visit = 0.0
+        self._next_count = 0.0
 
     def _ring_self(self) -> None:
         self._waiter.ring()
@@ -105,6 +109,7 @@ class TurnLoop:
 
     def _recover(self) -> None:
         self.turns.cache.clear()
+        self._next_count = 0.0
         connections[settings.DATABASE].close()
         self._stopping.wait(self._pause)
         self._pause = min(self._pause * 2, _LAST_PAUSE)
@@ -128,6 +133,7 @@ class TurnLoop:
         self._look_at_clock()
         self._gather()
         self._collect()
+        self._wake_forgotten()
         batch = self.turns.take(self._outcomes)
         self._drop_lost(batch)
         self._hand_over(batch)
@@ -157,6 +163,18 @@ class TurnLoop:
     def _collect(self) -> None:
         for run_id, outcomes in self.local.take_outcomes().items():
             self._outcomes[run_id].extend(outcomes)
+
+    def _wake_forgotten(self) -> None:
+        """Bring on the runs that this worker owns without having anything under way for them."""
+        now = time.monotonic()
+        if now < self._next_count:
+            return
+        cared_for = {*self.local.runs(), *self._outcomes}
+        forgotten = [one for one in owners.idle(self.worker_id) if one not in cared_for]
+        if forgotten:
+            log.warning("%d runs wait for local activities that nobody has begun", len(forgotten))
+        mailbox.post([(one, mailbox.WAKE, "{}") for one in forgotten], now=clock.now())
+        self._next_count = now + settings.LEASE / 3
 
     def _drop_lost(self, batch: Batch) -> None:
         """Forget outcomes that are folded, and those of runs that others have taken over."""

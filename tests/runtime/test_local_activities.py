@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from aion import ActivityError, ApplicationError, RetryPolicy, activity, client
 from aion.models import ActivityTask, Run
@@ -18,7 +19,7 @@ from aion.store import turns, workers
 from tests.support import kit
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine, running_worker
-from tests.support.rows import kinds_of
+from tests.support.rows import kinds_of, mailbox_of
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.django_db
@@ -321,6 +322,60 @@ def test_a_database_error_keeps_outcomes_for_the_next_batch(
 
     assert handle.result(0) == [0, 1]
     assert sorted(calls) == [0, 1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_turn_whose_commit_succeeded_unseen_begins_its_activities(
+    engine: Engine, acting: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks behind the commit: the run is owned, and its activities were handed to nobody."""
+
+    @acting
+    def work(number: int) -> int:
+        return number
+
+    handle = engine.start("main", 2)
+    commit = BaseDatabaseWrapper._commit
+
+    def commit_and_break(self: BaseDatabaseWrapper) -> None:
+        commit(self)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_and_break)
+    engine.loop._guarded_step()
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit)
+    assert Run.objects.get().owner_id == engine.worker.id
+    assert not engine.loop.local.runs()
+    engine.turns_until(lambda: closed(handle))
+
+    assert handle.result(0) == [0, 1]
+    assert kinds_of(handle.run_id).count("ActivityCompleted") == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_paused_run_of_a_worker_is_not_woken_again_and_again(
+    engine: Engine, acting: Register
+) -> None:
+    go_on = threading.Event()
+
+    @acting
+    def work(number: int) -> int:
+        assert go_on.wait(10)
+        return number
+
+    handle = engine.start("main")
+    engine.loop.step()
+    handle.pause()
+    go_on.set()
+    eventually(lambda: engine.loop.local.outcome_count)
+    for _ in range(3):
+        engine.loop._next_count = 0.0
+        engine.loop.step()
+
+    assert sum(1 for each in mailbox_of(handle.run_id) if each == "wake") <= 1
+    handle.resume()
+    engine.turns()
+    assert handle.result(0) == [0]
 
 
 def test_a_run_taken_over_by_another_worker_is_left_to_it(
