@@ -20,11 +20,13 @@ _HEADER: Final = struct.Struct("<?II")  # stopping, length, checksum
 class Notice(msgspec.Struct, frozen=True):
     """What the rows said of a worker's attempts at a moment of the system's monotonic clock.
 
-    `held` is by the row's id: the attempt's number, and why it should stop ("" when it should not).
+    `held` is by the row's id: the attempt's number, and why it should stop ("" when it should not). `pids`
+    says which process has claimed it.
     """
 
     looked_at: float
     held: dict[str, tuple[int, str]]
+    pids: dict[str, int] = {}
 
 
 class Board:

@@ -111,7 +111,7 @@ def _on_pool_process(**_: Any) -> None:
         _begin_spawned()
     elif here.worker.pid != os.getpid():  # else the pool is the worker's own process
         here.after_fork()
-        stop_watch.start(here.board, here.running)
+        stop_watch.start(here.board, here.running, here.worker.id)
 
 
 def _begin_spawned() -> None:

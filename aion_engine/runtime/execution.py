@@ -120,7 +120,7 @@ def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None
     except StaleAttempt as error:
         log.warning("%s", error)
     except CompleteAsync:
-        activities.open_for_completion(attempt)
+        _settle(running, partial(activities.open_for_completion, attempt))
     except CancelledError as error:
         _stopped(running, error, worker)
     except KeyboardInterrupt:

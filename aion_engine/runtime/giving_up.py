@@ -61,6 +61,14 @@ def hand_back(attempt: Attempt, *, now: dt.datetime) -> bool:
     return True
 
 
+def give_up_held(owner_id: uuid.UUID, task_id: uuid.UUID, number: int, why: str) -> bool:
+    """Give up an attempt that a worker holds by its row, if it still does."""
+    attempt = activities.find(task_id)
+    if attempt is None or (attempt.owner_id, attempt.attempt) != (owner_id, number):
+        return False
+    return give_up(attempt, why)
+
+
 def give_up(attempt: Attempt, why: str) -> bool:
     """End an attempt whose worker is gone, as a failure that the policy may retry."""
     failure = Failure(type="WorkerLost", message=f"The attempt was given up: {why}")

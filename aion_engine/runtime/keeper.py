@@ -27,8 +27,9 @@ from aion.store.workers import WorkerIdentity
 from aion_engine.runtime import stop_watch
 from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
-from aion_engine.runtime.giving_up import give_up, hand_over
+from aion_engine.runtime.giving_up import give_up_held, hand_over
 from aion_engine.runtime.pruning import PruningThread
+from aion_engine.runtime.strangers import Strangers
 from aion_engine.runtime.tick import tick
 
 log = logging.getLogger("aion.keeper")
@@ -58,6 +59,7 @@ class Keeper:
         self._tick_after = settings.TICK_STALE_AFTER if tick_after is None else tick_after
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="aion-keeper", daemon=True)
+        self._strangers = Strangers(worker.id)
         self._next_beat = 0.0
         self._next_tick_check = 0.0
 
@@ -95,10 +97,11 @@ class Keeper:
 
     def _look(self) -> None:
         now = time.monotonic()
-        if now >= self._next_beat:
+        beats = now >= self._next_beat
+        if beats:
             self._beat()
             self._next_beat = now + settings.LEASE / 3
-        self._look_at_attempts()
+        self._look_at_attempts(also_idle=beats)
         if self._ticks and now >= self._next_tick_check:
             self._next_tick_check = now + self._tick_after / 2
             self._tick_if_stale()
@@ -109,14 +112,19 @@ class Keeper:
             log.warning("Worker %s was given up for dead; it registers again", self.worker.name)
             workers.register(self.worker, now=clock.now())
 
-    def _look_at_attempts(self) -> None:
+    def _look_at_attempts(self, *, also_idle: bool) -> None:
         running = list(self._running())
-        if not running and self._board is None:
+        if not running and self._board is None and not also_idle:
             return
         looked_at = time.monotonic()
         held = activities.held_by(self.worker.id)
-        notice = Notice(looked_at, {each.id.hex: (each.attempt, each.reason) for each in held})
+        notice = Notice(
+            looked_at,
+            {each.id.hex: (each.attempt, each.reason) for each in held},
+            {each.id.hex: each.pid for each in held},
+        )
         stop_watch.tell(running, notice)
+        self._strangers.give_up(running, notice)
         if self._board is not None:
             self._board.write(notice)
             _give_up_dead_children(self.worker, held)
@@ -133,9 +141,7 @@ def _give_up_dead_children(worker: WorkerIdentity, held: Iterable[Held]) -> None
     for each in held:
         if _alive(each.pid):
             continue
-        attempt = activities.find(each.id)
-        if attempt is not None and (attempt.owner_id, attempt.attempt) == (worker.id, each.attempt):
-            give_up(attempt, f"its process {each.pid} died")
+        give_up_held(worker.id, each.id, each.attempt, f"its process {each.pid} died")
 
 
 def _alive(pid: int) -> bool:

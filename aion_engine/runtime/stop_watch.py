@@ -1,15 +1,23 @@
-"""Tells running attempts to stop: those that were cancelled, paused or taken away, and all at a shutdown."""
+"""Tells running attempts to stop: those that were cancelled, paused or taken away, and all at a shutdown.
+
+In a process of a pool a thread reads what its parent has put on the board; it also gives up what the rows say
+that this process runs, and it does not.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from django.db import connections
+
 from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
+from aion_engine.runtime.strangers import Strangers
 
 log = logging.getLogger("aion.activities")
 
@@ -34,15 +42,16 @@ def tell_shutdown(running: Iterable[Running]) -> None:
         item.context.stop("shutdown")
 
 
-def start(board: Board, running: Callable[[], Iterable[Running]]) -> None:
+def start(board: Board, running: Callable[[], Iterable[Running]], owner_id: uuid.UUID) -> None:
     """Begin to read the board of this pool process's parent, in a daemon thread."""
+    strangers = Strangers(owner_id)
     thread = threading.Thread(
-        target=_watch, args=(board, running), name="aion-child-watch", daemon=True
+        target=_watch, args=(board, running, strangers), name="aion-child-watch", daemon=True
     )
     thread.start()
 
 
-def _watch(board: Board, running: Callable[[], Iterable[Running]]) -> None:
+def _watch(board: Board, running: Callable[[], Iterable[Running]], strangers: Strangers) -> None:
     while True:
         time.sleep(LOOK / 2)
         try:
@@ -51,5 +60,8 @@ def _watch(board: Board, running: Callable[[], Iterable[Running]]) -> None:
                 tell(running(), notice)
             if board.stopping:
                 tell_shutdown(running())
+            elif notice is not None and strangers.give_up(running(), notice):
+                connections.close_all()  # this thread needs one hardly ever
         except Exception:
             log.exception("The attempts of this process cannot be watched")
+            connections.close_all()
