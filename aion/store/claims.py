@@ -18,9 +18,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
-from aion.store.dialects import connection, dialect
+from aion.store import dialects
+from aion.store.dialects import Dialect, connection, dialect
 from aion.store.rows import Claimed, MessageRow, RunRow, TimerRow
 
 _RUN = (
@@ -37,18 +39,25 @@ def claim(
     limit: int,
     queues: Sequence[str] = (),
     own: Iterable[uuid.UUID] = (),
+    expecting: bool = False,
 ) -> list[Claimed]:
     """Lock up to `limit` runs with work, and those of `own` that can be locked, oldest work first.
 
-    Must run inside a transaction; the locks last until its end. Three statements.
+    Must run inside a transaction; the locks last until its end. Three statements, or one where there is
+    nothing to do; a pipeline that is `expecting` work sends all three at once.
     """
-    sql, parameters = _claim_sql(worker_id, now, limit, queues, list(own))
-    with connection().cursor() as cursor:
-        cursor.execute(sql, parameters)
-        runs = {run.id: Claimed(run, [], []) for run in map(_run_row, cursor.fetchall())}
+    at_once = expecting and dialects.is_pipelined()
+    sql, parameters = _claim_sql(worker_id, now, limit, queues, list(own), noted=at_once)
+    with dialects.cursor() as locked, dialects.cursor() as mail, dialects.cursor() as due:
+        locked.execute(sql, parameters)
+        if at_once:
+            _ask_waiting(mail, due, None, now)
+        runs = {run.id: Claimed(run, [], []) for run in map(_run_row, locked.fetchall())}
         if not runs:
             return []
-    _read_waiting(runs, now)
+        if not at_once:
+            _ask_waiting(mail, due, runs, now)
+        _read_waiting(runs, mail, due)
     return sorted(runs.values(), key=_oldest_first)
 
 
@@ -58,11 +67,14 @@ def _claim_sql(
     limit: int,
     queues: Sequence[str],
     own: list[uuid.UUID],
+    *,
+    noted: bool,
 ) -> tuple[str, list[Any]]:
     """Build the claim: each part locks what it selects, so that its limit counts runs it really got.
 
     Were the locks taken outside, one locked run with a full mailbox would use up the limit and hide all
-    others. A run may come from several parts, and from one part for each of its messages.
+    others. A run may come from several parts, and from one part for each of its messages. What is locked can
+    be `noted` in a setting of the transaction: so the next statements find it before the answer is read.
     """
     sql = dialect()
     free = "(r.owner_id IS NULL OR r.owner_id = %s)"
@@ -83,7 +95,50 @@ def _claim_sql(
     names = [f"part{number}" for number in range(len(parts))]
     bodies = ", ".join(f"{name} AS ({part})" for name, part in zip(names, parts, strict=True))
     union = " UNION ALL ".join(f"SELECT * FROM {name}" for name in names)
-    return f"WITH {bodies} {union}", parameters
+    if not noted:
+        return f"WITH {bodies} {union}", parameters
+    note = (
+        "SELECT set_config('aion.claimed', COALESCE(array_agg(DISTINCT id), '{}')::text, true) "
+        "FROM locked"
+    )
+    return (
+        f"WITH {bodies}, locked AS ({union}), note AS ({note}) SELECT locked.* FROM note, locked",
+        parameters,
+    )
+
+
+def _ask_waiting(
+    mail: Any, due: Any, run_ids: Iterable[uuid.UUID] | None, now: dt.datetime
+) -> None:
+    """Ask for mailboxes and due timers, of what the claim has noted where no ids are given.
+
+    The statements take a snapshot that is younger than the locks. They do not sort: where an index has the
+    order, the planner would rather walk all of it than look up a few runs.
+    """
+    sql = dialect()
+    ids = [] if run_ids is None else [sql.many(run_ids)]
+    mail.execute(f"SELECT t.id, t.run_id, t.kind, t.body FROM {_of(sql, 'aion_message', ids)}", ids)
+    due.execute(
+        f"SELECT t.fire_at, t.id, t.run_id, t.timer_id FROM {_of(sql, 'aion_timer', ids)} "
+        "WHERE t.fire_at <= %s",
+        [*ids, sql.time(now)],
+    )
+
+
+def _of(sql: Dialect, table: str, ids: list[Any]) -> str:
+    clause = sql.joined(table, "run_id", "uuid")
+    return clause if ids else clause.replace("%s", "current_setting('aion.claimed')", 1)
+
+
+def _read_waiting(runs: dict[uuid.UUID, Claimed], mail: Any, due: Any) -> None:
+    read_uuid = dialect().read_uuid
+    for message_id, run_id, kind, body in sorted(mail.fetchall(), key=_first):
+        runs[read_uuid(run_id)].messages.append(MessageRow(message_id, kind, body))
+    for _, row_id, run_id, timer_id in sorted(due.fetchall(), key=_first_two):
+        runs[read_uuid(run_id)].timers.append(TimerRow(row_id, timer_id))
+
+
+_first, _first_two = itemgetter(0), itemgetter(0, 1)
 
 
 def _run_row(row: tuple[Any, ...]) -> RunRow:
@@ -104,27 +159,6 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         parent_run_id=None if row[12] is None else read_uuid(row[12]),
         chain_position=row[13],
     )
-
-
-def _read_waiting(runs: dict[uuid.UUID, Claimed], now: dt.datetime) -> None:
-    """Read mailboxes and due timers. Two cursors, so that a pipelined session asks both at once."""
-    sql = dialect()
-    ids = sql.many(runs)
-    with connection().cursor() as written, connection().cursor() as due:
-        written.execute(
-            "SELECT id, run_id, kind, body FROM aion_message "
-            f"WHERE {sql.among('run_id', 'uuid')} ORDER BY id",
-            [ids],
-        )
-        due.execute(
-            "SELECT id, run_id, timer_id FROM aion_timer "
-            f"WHERE {sql.among('run_id', 'uuid')} AND fire_at <= %s ORDER BY fire_at, id",
-            [ids, sql.time(now)],
-        )
-        for message_id, run_id, kind, body in written.fetchall():
-            runs[sql.read_uuid(run_id)].messages.append(MessageRow(message_id, kind, body))
-        for row_id, run_id, timer_id in due.fetchall():
-            runs[sql.read_uuid(run_id)].timers.append(TimerRow(row_id, timer_id))
 
 
 def _oldest_first(claimed: Claimed) -> int:

@@ -19,15 +19,17 @@ does; `uuid`, `time` and their `read_` counterparts convert.
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from aion.conf import settings
+from aion.store.literals import array_literal
 
 
 class Dialect(Protocol):
@@ -61,6 +63,12 @@ class Dialect(Protocol):
 
     def among(self, column: str, kind: str) -> str:
         """Give the condition that a column is one of the values of one parameter."""
+
+    def joined(self, table: str, column: str, kind: str) -> str:
+        """Give a FROM clause: the rows of a table, as `t`, whose column has one of a parameter's values.
+
+        Unlike `among` it leaves the planner no choice: each value is looked up by index.
+        """
 
     def rows(self, kind: str) -> str:
         """Give a SELECT of the values of one parameter, a row each."""
@@ -98,9 +106,7 @@ class PostgreSQL:
     def _insert(
         self, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]], end: str = ""
     ) -> tuple[str, list[str]]:
-        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-        names = ", ".join(_quote(columns))
-        sql = f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}){end}"
+        sql = _insert_arrays(table, tuple(columns.items()), end)
         return sql, [array_literal(column) for column in zip(*rows, strict=True)]
 
     def insert_free(
@@ -120,19 +126,16 @@ class PostgreSQL:
         keys: int = 1,
     ) -> None:
         """Update by one statement that joins the table with the arrays."""
-        names = _quote(columns)
-        arrays = ", ".join(f"%s::{kind}[]" for kind in columns.values())
-        changes = ", ".join(f"{name} = v.{name}" for name in names[keys:])
-        where = " AND ".join(f"r.{name} = v.{name}" for name in names[:keys])
-        sql = (
-            f"UPDATE {table} AS r SET {changes} FROM unnest({arrays}) AS v({', '.join(names)}) "
-            f"WHERE {where}"
-        )
+        sql = _update_arrays(table, tuple(columns.items()), keys)
         cursor.execute(sql, [array_literal(column) for column in zip(*rows, strict=True)])
 
     def among(self, column: str, kind: str) -> str:
         """Compare with an array."""
         return f"{column} = ANY(%s::{kind}[])"
+
+    def joined(self, table: str, column: str, kind: str) -> str:
+        """Join with an array."""
+        return f"unnest(%s::{kind}[]) AS given(key) JOIN {table} AS t ON t.{column} = given.key"
 
     def rows(self, kind: str) -> str:
         """Unfold an array."""
@@ -159,21 +162,6 @@ class PostgreSQL:
         """Whatever the session's zone, give UTC."""
         result: dt.datetime = value
         return result if result.tzinfo is dt.UTC else result.astimezone(dt.UTC)
-
-
-def array_literal(values: Sequence[Any]) -> str:
-    """Write a one-dimensional PostgreSQL array of texts, numbers, booleans, ids, times or None."""
-    return "{" + ",".join([_item(value) for value in values]) + "}"
-
-
-def _item(value: Any) -> str:
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if value is None:
-        return "NULL"
-    if isinstance(value, UUID):
-        return value.hex
-    return str(value)  # numbers, True and False, times with their offset
 
 
 class SQLite:
@@ -236,6 +224,10 @@ class SQLite:
         """Compare with the members of a JSON array."""
         return f"{column} IN (SELECT value FROM json_each(%s))"
 
+    def joined(self, table: str, column: str, kind: str) -> str:
+        """Join with a JSON array."""
+        return f"json_each(%s) AS given JOIN {table} AS t ON t.{column} = given.value"
+
     def rows(self, kind: str) -> str:
         """Unfold a JSON array."""
         return "SELECT value FROM json_each(%s)"
@@ -266,9 +258,37 @@ class SQLite:
         return dt.datetime.fromisoformat(value).replace(tzinfo=dt.UTC)
 
 
-def _quote(columns: dict[str, str]) -> list[str]:
+def _quote(columns: Iterable[str]) -> list[str]:
     return [f'"{name}"' for name in columns]
 
+
+Columns = tuple[tuple[str, str], ...]
+"""Names and types, in a form that can be remembered: the statements are built once."""
+
+
+@functools.cache
+def _insert_arrays(table: str, columns: Columns, end: str) -> str:
+    names = ", ".join(_quote(name for name, _ in columns))
+    return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)}){end}"
+
+
+@functools.cache
+def _update_arrays(table: str, columns: Columns, keys: int) -> str:
+    names = _quote(name for name, _ in columns)
+    changes = ", ".join(f"{name} = v.{name}" for name in names[keys:])
+    where = " AND ".join(f"r.{name} = v.{name}" for name in names[:keys])
+    return (
+        f"UPDATE {table} AS r SET {changes} "
+        f"FROM unnest({_arrays(columns)}) AS v({', '.join(names)}) WHERE {where}"
+    )
+
+
+def _arrays(columns: Columns) -> str:
+    return ", ".join(f"%s::{kind}[]" for _, kind in columns)
+
+
+PIPELINE: Final = "aion_pipeline"
+"""The attribute of a connection that holds its pipeline, set by `sessions`."""
 
 _DIALECTS: dict[str, Dialect] = {"postgresql": PostgreSQL(), "sqlite": SQLite()}
 
@@ -284,8 +304,27 @@ def connection() -> BaseDatabaseWrapper:
     return connections[alias()]
 
 
+def cursor() -> Any:
+    """Give a cursor on Aion's database: within a turn of a tuned session the pipeline's, else Django's."""
+    own = connection()
+    if not is_pipelined():
+        return own.cursor()
+    own.ensure_connection()  # where guards keep workflow code from the database
+    return getattr(own, PIPELINE).cursor()
+
+
+def is_pipelined() -> bool:
+    """Tell whether a turn of a tuned session is under way, whose statements travel together."""
+    pipeline = getattr(connection(), PIPELINE, None)
+    return pipeline is not None and pipeline.is_open
+
+
 def dialect() -> Dialect:
     """Give the dialect of Aion's database."""
+    return settings.made("dialect", _find_dialect)
+
+
+def _find_dialect() -> Dialect:
     return _DIALECTS[connection().vendor]
 
 

@@ -6,12 +6,14 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 from aion.core.errors import SequenceConflict
 from aion.core.events import Event, WorkflowStarted
 from aion.core.history import Recorded, decode_event, encode_event
 from aion.core.sealing import MARK
+from aion.store import dialects
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import NewEvents
 from aion.store.sealing import context_of, sealer, stored_body
@@ -106,15 +108,20 @@ def load_rows(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, list[EventRow]]:
     if not ids:
         return rows
     sql = (
-        "SELECT run_id, seq, kind, recorded_at, attributes FROM aion_event "
-        f"WHERE {dialect().among('run_id', 'uuid')} ORDER BY run_id, seq"
+        "SELECT t.run_id, t.seq, t.kind, t.recorded_at, t.attributes "
+        f"FROM {dialect().joined('aion_event', 'run_id', 'uuid')}"
     )
     read_uuid = dialect().read_uuid
-    with connection().cursor() as cursor:
+    with dialects.cursor() as cursor:
         cursor.execute(sql, [dialect().many(ids)])
         for run_id, *row in cursor.fetchall():
             rows[read_uuid(run_id)].append(tuple(row))
+    for history in rows.values():
+        history.sort(key=_seq)  # they come in order, as the index has them; this makes sure
     return rows
+
+
+_seq = itemgetter(0)
 
 
 def decode_rows(rows: Iterable[EventRow], run_id: uuid.UUID) -> list[Recorded]:

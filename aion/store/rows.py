@@ -97,6 +97,7 @@ class RunUpdate(msgspec.Struct, gc=False):
     result: str | None = None
     failure: str | None = None
     has_successor: bool = False
+    had_problem: bool = False  # which this turn has left behind
     gained_events: int = 0
     gained_bytes: int = 0  # known once it is written, as is what `history_bytes` has become
 

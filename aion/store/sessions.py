@@ -4,9 +4,8 @@ Theory of operation
 -------------------
 A turn runs the same few statements again and again, so on PostgreSQL the loop's session
 
-* sends them in pipeline mode: those that need no answer travel together, in one round trip;
-* prepares them on the server after a few uses, and keeps one plan for each: parsing and planning would cost
-  more than running them;
+* sends them through a pipeline (see `pipelines`): those that need no answer travel together, in one round
+  trip, and each is parsed and planned once;
 * plans by index and nested loop only: every hot statement takes few rows through an index that fits, and a
   plan that was made while a table was nearly empty must still be right when it holds a million rows;
 * ends its transaction when it hangs in one for longer than the lease: a worker that is stopped while it holds
@@ -41,26 +40,26 @@ def tune(connection: BaseDatabaseWrapper) -> None:
 
 
 @contextmanager
-def pipelined() -> Iterator[None]:
-    """Send what this block executes in pipeline mode, where the session is tuned for it.
+def transaction() -> Iterator[None]:
+    """Run a block in a transaction, through the pipeline where the session is tuned for it.
 
     A statement's error may surface at a later statement of the block, or at its end.
     """
-    connection = dialects.connection()
-    if not getattr(connection, _MARK, False) or connection.connection is None:
-        yield
-        return
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
+    with dialects.atomic():
+        own = dialects.connection()
+        pipeline = getattr(own, dialects.PIPELINE, None)
+        if pipeline is None or not pipeline.is_at_rest:
+            yield
+            return
+        with own.wrap_database_errors, pipeline.transaction():
+            yield
 
 
 def _apply(connection: Any) -> None:
-    from django.db.backends.postgresql.base import ServerBindingCursor
+    from aion.store.pipelines import Pipeline
 
-    # Client-side binding, Django's default, knows neither pipelines nor prepared statements.
-    connection.connection.cursor_factory = ServerBindingCursor
-    connection.connection.prepare_threshold = 2
-    connection.connection.prepared_max = 500
+    pipeline = Pipeline(connection.connection)
+    setattr(connection, dialects.PIPELINE, pipeline)
     milliseconds = round(settings.LEASE * 1000)
     with connection.cursor() as cursor:
         for setting in (
@@ -75,6 +74,16 @@ def _apply(connection: Any) -> None:
             f"idle_in_transaction_session_timeout = {milliseconds}",
         ):
             cursor.execute(f"SET {setting}")
+    if _step_aside not in connection.execute_wrappers:
+        connection.execute_wrappers.append(_step_aside)
+
+
+def _step_aside(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """Bring the pipeline to rest before a statement that does not come through it."""
+    pipeline = getattr(context["connection"], dialects.PIPELINE, None)
+    if pipeline is not None and pipeline.is_open:
+        pipeline.rest()
+    return execute(sql, params, many, context)
 
 
 def _on_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:

@@ -16,9 +16,9 @@ import msgspec
 from aion.core.errors import WorkflowAlreadyStarted
 from aion.core.events import ActivityCancelled, ChildWorkflowFailed
 from aion.core.failures import failure_from
-from aion.store import mailbox, outgoing, requests, runs, shown, updates
+from aion.store import dialects, mailbox, outgoing, requests, runs, shown, updates
 from aion.store.activities import insert_orders
-from aion.store.dialects import connection, dialect
+from aion.store.dialects import dialect
 from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
 from aion.store.outgoing import Outgoing
@@ -36,12 +36,17 @@ from aion.store.sealing import stored_failure, stored_payload, stored_problem
 from aion.store.shown import ShownWrite
 from aion.store.updates import UpdateAnswer
 
-RUN_COLUMNS = {
+GOING_ON_COLUMNS = {
     "id": "uuid",
     "head_seq": "integer",
     "history_bytes": "bigint",
-    "status": "text",
     "owner_id": "uuid",
+}
+"""What changes in the row of a run that goes on: most turns end so."""
+
+RUN_COLUMNS = {
+    **GOING_ON_COLUMNS,
+    "status": "text",
     "closed_at": "timestamptz",
     "result": "text",
     "failure": "text",
@@ -87,7 +92,7 @@ class TurnWrites:
 
 def write(writes: TurnWrites, *, now: dt.datetime) -> None:
     """Write a batch. Must run inside the transaction that holds the locks of its runs."""
-    with connection().cursor() as cursor:
+    with dialects.cursor() as cursor:
         rows, sizes = event_rows(writes.events)
         insert_events(cursor, rows)
         _update_runs(cursor, writes.runs, sizes)
@@ -117,24 +122,28 @@ def _update_runs(cursor: Any, runs: list[RunUpdate], sizes: dict[uuid.UUID, int]
     for run in runs:
         run.gained_bytes = sizes.get(run.id, 0)
         run.history_bytes += run.gained_bytes
-    rows = [
-        (
-            run.id,
-            run.head_seq,
-            run.history_bytes,
-            str(run.status),
-            run.owner_id,
-            run.closed_at,
-            None if run.result is None else stored_payload(run.result, run.id),
-            None if run.failure is None else stored_failure(run.failure, run.id),
-            None,
-            0,
-            None,
-        )
-        for run in runs
+    if not runs:
+        return
+    rows: list[tuple[Any, ...]] = [
+        (run.id, run.head_seq, run.history_bytes, run.owner_id) for run in runs
     ]
-    if rows:
-        dialect().update(cursor, "aion_run", RUN_COLUMNS, rows)
+    if not any(run.closed_at is not None or run.had_problem for run in runs):
+        dialect().update(cursor, "aion_run", GOING_ON_COLUMNS, rows)
+        return
+    rows = [(*row, *_end_of(run)) for row, run in zip(rows, runs, strict=True)]
+    dialect().update(cursor, "aion_run", RUN_COLUMNS, rows)
+
+
+def _end_of(run: RunUpdate) -> tuple[Any, ...]:
+    return (
+        str(run.status),
+        run.closed_at,
+        None if run.result is None else stored_payload(run.result, run.id),
+        None if run.failure is None else stored_failure(run.failure, run.id),
+        None,
+        0,
+        None,
+    )
 
 
 def _insert_runs(cursor: Any, news: list[NewRun]) -> list[Posted]:

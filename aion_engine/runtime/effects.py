@@ -146,6 +146,7 @@ def add_turn(
         history_bytes=run.history_bytes,
         status=STATUS_AFTER[events.WorkflowStarted],
         owner_id=owner_id,
+        had_problem=run.problem_count > 0,
     )
     writes.runs.append(update)
     if not gained:

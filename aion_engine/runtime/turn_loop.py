@@ -75,6 +75,7 @@ class TurnLoop:
         self._next_look = 0.0
         self._next_visit = 0.0
         self._next_count = 0.0
+        self._expecting = True  # whether the next batch is likely to have work
 
     def _ring_self(self) -> None:
         self._waiter.ring()
@@ -134,10 +135,11 @@ class TurnLoop:
         self._gather()
         self._collect()
         self._wake_forgotten()
-        batch = self.turns.take(self._outcomes)
+        batch = self.turns.take(self._outcomes, expecting=self._expecting)
         self._drop_lost(batch)
         self._hand_over(batch)
-        return bool(batch.turns or batch.left or batch.seen)
+        self._expecting = bool(batch.turns or batch.left or batch.seen)
+        return self._expecting
 
     def _look_at_clock(self) -> None:
         """Let retries and timeouts of local activities come to their right in a busy loop too."""
@@ -207,7 +209,7 @@ class TurnLoop:
     def _wait(self) -> None:
         seconds = self._seconds_to_wait()
         if seconds > 0:
-            self._waiter.wait(seconds)
+            self._expecting = self._waiter.wait(seconds)
 
     def _seconds_to_wait(self) -> float:
         longest = settings.BELL_POLL_INTERVAL if self._bell.listens else settings.POLL_INTERVAL

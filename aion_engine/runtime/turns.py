@@ -13,12 +13,14 @@ All of it is one transaction over many runs. What may go wrong, and what then ha
 * *The commit fails*: all instances of the batch have advanced beyond the database and are dropped; outcomes
   of local activities are kept by the caller and folded again.
 
-The batch is bounded by time: runs that were claimed but not reached are left as they are.
+The batch is bounded by time: runs that were claimed but not reached are left as they are, and the next batch
+claims about as many as were reached.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import logging
 import time
 import uuid
@@ -41,7 +43,6 @@ from aion.core.requests import UpdateRequest
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
 from aion.store import claims, histories, mailbox, sealed_turns, sealing, sessions, turns
-from aion.store.dialects import atomic
 from aion.store.rows import Claimed, RunUpdate
 from aion.store.shown import ShownWrite
 from aion.store.turns import TurnWrites
@@ -57,7 +58,7 @@ from aion_engine.runtime.arrivals import (
     without_repeats,
 )
 from aion_engine.runtime.aside import Aside
-from aion_engine.runtime.batches import Batch
+from aion_engine.runtime.batches import Batch, Reach, in_turn
 from aion_engine.runtime.beginning import instance_of, unfolded_start
 from aion_engine.runtime.cache import InstanceCache
 from aion_engine.runtime.holding import fails_run, hold_for
@@ -82,17 +83,20 @@ class Turns:
         self.cache = InstanceCache(runs=settings.CACHE_RUNS, size=settings.CACHE_BYTES)
         self._registry = RegisteredAttributes()
         self._watchdog = Watchdog(settings.YIELD_LIMIT)
-        self._limit = settings.BATCH_RUNS
+        self._reach = Reach(settings.BATCH_RUNS)
         self._time = settings.BATCH_TIME
         self._queues = tuple(settings.LOOP_QUEUES)
 
-    def take(self, outcomes: Outcomes) -> Batch:
-        """Take one batch; `outcomes` are those of local activities since the last."""
+    def take(self, outcomes: Outcomes, *, expecting: bool = False) -> Batch:
+        """Take one batch; `outcomes` are those of local activities since the last.
+
+        `expecting` says that there is probably work, because somebody rang or the last batch had some.
+        """
         batch = Batch()
         touched: list[uuid.UUID] = []
         try:
-            with atomic(), sessions.pipelined():
-                self._take(batch, outcomes, touched)
+            with sessions.transaction():
+                self._take(batch, outcomes, touched, expecting=expecting)
         except BaseException:
             for run_id in touched:
                 self.cache.drop(run_id)
@@ -103,14 +107,18 @@ class Turns:
             _do(action)
         return batch
 
-    def _take(self, batch: Batch, outcomes: Outcomes, touched: list[uuid.UUID]) -> None:
+    def _take(
+        self, batch: Batch, outcomes: Outcomes, touched: list[uuid.UUID], *, expecting: bool
+    ) -> None:
         now = clock.now()
+        own = list(itertools.islice(outcomes, self._reach.runs))
         claimed = claims.claim(
             worker_id=self.worker_id,
             now=now,
-            limit=self._limit,
+            limit=self._reach.runs,
             queues=self._queues,
-            own=outcomes,
+            own=own,
+            expecting=expecting or bool(own),
         )
         if not claimed:
             return
@@ -126,7 +134,8 @@ class Turns:
                 self._turn(work, writes, batch, now)
                 batch.committed += work.to_tell
         finally:
-            batch.left = len(works)
+            batch.left = len(works) + len(outcomes) - len(own)
+            self._reach.learn(len(batch.seen), left=len(works))
             for work in works:
                 if work.instance is not None:
                     self.cache.put(work.run.id, work.instance, work.run.history_bytes)
@@ -136,7 +145,7 @@ class Turns:
 
     def _prepare(self, claimed: list[Claimed], outcomes: Outcomes) -> deque[Work]:
         """Join each claimed run with its live instance, or else with its history."""
-        works = deque(Work(one, outcomes.get(one.run.id, ())) for one in claimed)
+        works = deque(Work(one, outcomes.get(one.run.id, ())) for one in in_turn(claimed))
         for work in works:
             if not work.run.closed:
                 work.instance = self.cache.take(work.run.id, work.run.head_seq)

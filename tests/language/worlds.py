@@ -37,9 +37,9 @@ class Forgetful(Engine):
         turns = self.loop.turns
         take = turns.take
 
-        def forget_and_take(outcomes: Any) -> Any:
+        def forget_and_take(outcomes: Any, **options: Any) -> Any:
             turns.cache.clear()
-            return take(outcomes)
+            return take(outcomes, **options)
 
         turns.take = forget_and_take  # type: ignore[method-assign]
 

@@ -63,7 +63,7 @@ def test_a_successful_turn_clears_the_problem() -> None:
     run_id = insert_run()
     Run.objects.update(problem="{}", problem_count=3, held_until=LATER)
 
-    write(runs=[update(run_id)])
+    write(runs=[update(run_id, had_problem=True)])
 
     run = Run.objects.get(id=run_id)
     assert (run.problem, run.problem_count, run.held_until) == (None, 0, None)
