@@ -8,7 +8,7 @@ SERVICES := $(PY) tools/services.py run --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract
+.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract schedules
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ SECONDS ?= 60
 SEED ?=
 chaos: .venv/.dev ## Disturb real workers, PostgreSQL and Redis; SECONDS=600 SEED=abc
 	$(PY) -m tests.acceptance.chaos --seconds $(SECONDS) --seed "$(SEED)" $(ARGS)
+
+schedules: .venv/.dev ## Fire 200 schedules each second for a minute, and miss half a minute
+	AION_SCHEDULES=200 AION_SCHEDULES_SECONDS=60 AION_SCHEDULES_OUTAGE=30 $(SERVICES) $(PY) \
+		tools/test.py --backend postgres --workers 0 tests/acceptance/test_schedules.py -s --timeout 900
 
 check: .venv/.dev ## Run every check but the tests
 	$(PY) -m ruff format --check .

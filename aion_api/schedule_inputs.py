@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from aion import client
-from aion.client import CatchUp, Interval, OverlapPolicy, ScheduleSpec
+from aion.client import Calendar, CatchUp, Interval, OverlapPolicy, ScheduleSpec
 from aion.core.errors import InvalidArgument
 from aion_api.inputs import Action, Strict, Text
 
@@ -35,12 +35,32 @@ class IntervalInput(Strict):
         return _made(Interval, attrs)
 
 
+class CalendarInput(Strict):
+    """The times whose parts all fit; each is written as in a cron, `year` as `2026,2030-2040/2`."""
+
+    second = Text(max_length=255, required=False, help_text="0 unless given")
+    minute = Text(max_length=255, required=False, help_text="0 unless given")
+    hour = Text(max_length=255, required=False, help_text="0 unless given")
+    day_of_month = Text(max_length=255, required=False)
+    month = Text(max_length=255, required=False)
+    day_of_week = Text(max_length=255, required=False, help_text="must fit beside day_of_month")
+    year = Text(max_length=255, required=False)
+    comment = Text(max_length=255, required=False, allow_blank=True)
+
+    def validate(self, attrs: dict[str, Any]) -> Any:
+        """Make the calendar."""
+        return _made(Calendar, attrs)
+
+
 class Spec(Strict):
-    """When a schedule fires: the times of all crons and intervals together; durations are seconds."""
+    """When a schedule fires: the times of all its sources together; durations are seconds."""
 
     crons = _crons("cron expressions")
     intervals = serializers.ListField(
         child=IntervalInput(), required=False, max_length=_MOST_ENTRIES
+    )
+    calendars = serializers.ListField(
+        child=CalendarInput(), required=False, max_length=_MOST_ENTRIES
     )
     time_zone = Text(max_length=255, required=False)
     skip = _crons("crons whose times are left out")
@@ -53,7 +73,7 @@ class Spec(Strict):
 
     def validate(self, attrs: dict[str, Any]) -> Any:
         """Make the spec."""
-        lists = ("crons", "intervals", "skip", "skip_dates")
+        lists = ("crons", "intervals", "calendars", "skip", "skip_dates")
         return _made(ScheduleSpec, {k: tuple(v) if k in lists else v for k, v in attrs.items()})
 
 

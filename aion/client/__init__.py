@@ -124,6 +124,7 @@ from aion.operations.schedules.describe import (
 from aion.operations.search_attributes import (
     RegisteredAttribute,
 )
+from aion.schedules.calendar import Calendar
 from aion.schedules.config import (
     CatchUp,
     OverlapPolicy,
@@ -140,6 +141,7 @@ __all__ = [
     "AttributeKind",
     "BulkFailure",
     "BulkResult",
+    "Calendar",
     "CatchUp",
     "IdConflictPolicy",
     "IdReusePolicy",

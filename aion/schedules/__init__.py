@@ -1,1 +1,1 @@
-"""When things recur: cron expressions, intervals, and the times that follow from them. Pure."""
+"""When things recur: cron expressions, calendars, intervals, and the times that follow from them. Pure."""

@@ -1,4 +1,4 @@
-"""When a schedule's times are: crons and intervals merged, without what is left out, within bounds."""
+"""When a schedule's times are: crons, calendars and intervals merged, without what is left out."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from aion.core.errors import InvalidArgument
+from aion.schedules.calendar import Calendar
 from aion.schedules.cron import Cron, find_zone
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -69,11 +70,11 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 
 class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """When a schedule fires: the times of all crons and intervals together, each time once.
+    """When a schedule fires: the times of all crons, calendars and intervals together, each time once.
 
-    Crons are read in `time_zone`. A time that one of the `skip` crons has too, or whose date there is one of
-    `skip_dates`, is left out; so is what is before `start_at` or after `end_at`. A time fires up to `jitter`
-    later, never later than the next time, and by the same delay whenever it is asked for.
+    Crons and calendars are read in `time_zone`. A time that one of the `skip` crons has too, or whose date
+    there is one of `skip_dates`, is left out; so is what is before `start_at` or after `end_at`. A time fires
+    up to `jitter` later, never later than the next time, and by the same delay whenever it is asked for.
 
     Raises:
         InvalidArgument: a field is not usable; it is named.
@@ -81,6 +82,7 @@ class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     crons: tuple[str, ...] = ()
     intervals: tuple[Interval, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
     time_zone: str = "UTC"
     skip: tuple[str, ...] = ()
     skip_dates: tuple[dt.date, ...] = ()
@@ -89,14 +91,16 @@ class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     jitter: dt.timedelta = dt.timedelta(0)
 
     def __post_init__(self) -> None:
-        for field in ("crons", "intervals", "skip", "skip_dates"):
+        for field in ("crons", "intervals", "calendars", "skip", "skip_dates"):
             _make_tuple(self, field)
         find_zone(self.time_zone)
-        if not self.crons and not self.intervals:
-            raise InvalidArgument("A schedule needs a cron or an interval", field="crons")
+        if not self.crons and not self.intervals and not self.calendars:
+            text = "A schedule needs a cron, a calendar or an interval"
+            raise InvalidArgument(text, field="crons")
         for expression in (*self.crons, *self.skip):
             Cron(expression, self.time_zone)
         _check_members("intervals", self.intervals, Interval)
+        _check_members("calendars", self.calendars, Calendar)
         _check_members("skip_dates", self.skip_dates, dt.date)
         _check_bounds(self)
         if not isinstance(self.jitter, dt.timedelta) or not (
@@ -110,7 +114,8 @@ class ScheduleSpec(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     def describe(self) -> str:
         """Say the spec in words."""
         crons = [Cron(each, self.time_zone).describe() for each in self.crons]
-        return "; ".join([*crons, *(_words(each) for each in self.intervals)])
+        calendars = [each.describe(self.time_zone) for each in self.calendars]
+        return "; ".join([*crons, *calendars, *(_words(each) for each in self.intervals)])
 
 
 def _words(interval: Interval) -> str:
@@ -159,9 +164,11 @@ def times_after(spec: ScheduleSpec, at: dt.datetime) -> Iterator[dt.datetime]:
     """Give all nominal times later than `at`, in order, each once, in UTC."""
     if spec.start_at is not None and at < spec.start_at:
         at = spec.start_at - dt.timedelta(microseconds=1)
-    sources: list[Cron | Interval] = [Cron(each, spec.time_zone) for each in spec.crons]
-    sources.extend(spec.intervals)
-    merged = heapq.merge(*(source.times_after(at) for source in sources))
+    merged = heapq.merge(
+        *(Cron(each, spec.time_zone).times_after(at) for each in spec.crons),
+        *(each.times_after(at, spec.time_zone) for each in spec.calendars),
+        *(each.times_after(at) for each in spec.intervals),
+    )
     left_out = _left_out(spec)
     in_a_row = 0
     for time, _ in itertools.groupby(merged):

@@ -34,14 +34,19 @@ class Process:
     """One process, its children and its log. It leads a process group, so that nothing is left behind."""
 
     def __init__(
-        self, name: str, command: list[str], environment: dict[str, str], log: Path
+        self,
+        name: str,
+        command: list[str],
+        environment: dict[str, str],
+        log: Path,
+        directory: Path = ROOT,
     ) -> None:
         self.name = name
         self.log = log
         with log.open("ab") as file:
             self.popen = subprocess.Popen(
                 command,
-                cwd=ROOT,
+                cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=file,
@@ -120,6 +125,13 @@ class Cluster:
         process = self.start(name, command)
         if ready:
             process.wait_for(" ready.")
+        return process
+
+    def beat(self, name: str) -> Process:
+        """A Celery beat of its own, beside the workers; waits until it is up."""
+        command = [sys.executable, "-m", "celery", "-A", "config", "beat", "-l", "INFO"]
+        process = self.start(name, [*command, "--pidfile=", "--max-interval", "1"])
+        process.wait_for("beat: Starting", timeout=3 * BOOT_SECONDS)
         return process
 
     def aion_worker(self, name: str, *options: str, ready: bool = True) -> Process:

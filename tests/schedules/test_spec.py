@@ -6,6 +6,7 @@ import datetime as dt
 import itertools
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aion.core.errors import InvalidArgument
+from aion.schedules.calendar import Calendar
 from aion.schedules.config import ScheduleAction, ScheduleConfig
 from aion.schedules.cron import Cron
 from aion.schedules.spec import Interval, ScheduleSpec, next_times, occurrences_after
@@ -195,3 +197,117 @@ def test_a_config_is_read_back_as_it_was() -> None:
     for field, value in (("overlap", "maybe"), ("catch_up", 1), ("catch_up_window", HOUR / 3600)):
         with pytest.raises(InvalidArgument, match=field):
             config.replace(**{field: value})
+
+
+# --- calendars ------------------------------------------------------------------------------------
+
+
+def calendar(**parts: str) -> ScheduleSpec:
+    return ScheduleSpec(calendars=(Calendar(**parts),))
+
+
+def dates(spec: ScheduleSpec, count: int) -> list[str]:
+    return [f"{each:%Y-%m-%d %H:%M}" for each in next_times(spec, AT, count)]
+
+
+def test_all_parts_of_a_calendar_must_fit() -> None:
+    friday_the_13th = calendar(hour="9", day_of_month="13", day_of_week="FRI")
+    assert dates(friday_the_13th, 3) == [
+        "2026-03-13 09:00",
+        "2026-11-13 09:00",
+        "2027-08-13 09:00",
+    ]
+    leap = calendar(day_of_month="29", month="FEB", day_of_week="1")
+    assert dates(leap, 2) == ["2044-02-29 00:00", "2072-02-29 00:00"]
+    assert times(calendar(minute="*/20", hour="12,13"), 4) == [
+        *("03-01 12:40", "03-01 13:00", "03-01 13:20", "03-01 13:40")
+    ]
+
+
+def test_a_calendar_has_years() -> None:
+    new_year = calendar(day_of_month="1", month="1", year="2025,2030-2040/5")
+    assert dates(new_year, 9) == [f"{year}-01-01 00:00" for year in (2030, 2035, 2040)]
+    assert dates(calendar(year="2025"), 1) == []
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"),
+    [
+        ("Europe/Berlin", ["2024-03-31T01:00", "2024-10-27T00:30"]),
+        ("America/New_York", ["2024-03-10T07:00", "2024-11-03T07:30"]),
+        ("Australia/Lord_Howe", ["2024-04-06T16:00", "2024-10-05T15:30"]),
+    ],
+)
+def test_a_calendar_follows_the_changes_of_the_clock(zone: str, expected: list[str]) -> None:
+    """At 02:30 of the days on which the clock is changed: in spring when the gap ends."""
+    parts = {"hour": "2", "minute": "30", "day_of_week": "SUN", "year": "2024"}
+    spec = ScheduleSpec(calendars=(Calendar(**parts),), time_zone=zone)
+    begin = dt.datetime(2024, 1, 1, tzinfo=dt.UTC)
+
+    found = [f"{each:%Y-%m-%dT%H:%M}" for each in next_times(spec, begin, 60)]
+
+    assert len(found) == 52
+    assert set(expected) <= set(found)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.sampled_from(["*", "0", "*/30", "15,45"]),
+    st.sampled_from(["*", "0", "23", "*/6"]),
+    st.sampled_from(["*", "13", "1-7", "L"]),
+    st.sampled_from(["*", "FRI", "MON-FRI"]),
+    st.sampled_from(["*", "2026", "2026-2028"]),
+    st.sampled_from(["UTC", "America/Santiago", "Asia/Beirut", "Africa/Cairo", "Europe/Lisbon"]),
+    st.datetimes(dt.datetime(2025, 1, 1), dt.datetime(2028, 6, 1), timezones=st.just(dt.UTC)),
+)
+def test_a_calendar_is_a_cron_of_the_fitting_dates(  # clocks change at midnight in some zones
+    minute: str, hour: str, day: str, weekday: str, year: str, zone: str, at: dt.datetime
+) -> None:
+    parts = {"minute": minute, "hour": hour, "day_of_month": day, "day_of_week": weekday}
+    found = list(itertools.islice(Calendar(**parts, year=year).times_after(at, zone), 3))
+
+    on_clock = Cron(f"0 {minute} {hour} {day} * *", zone)
+    on_day = Cron(f"0 0 * * {weekday}")
+    until = found[-1] if found else at + dt.timedelta(days=500)
+
+    def fits(time: dt.datetime) -> bool:
+        date = dt.datetime.combine(time.astimezone(ZoneInfo(zone)), dt.time(), dt.UTC)
+        of_year = year == "*" or date.year in {2026, *range(2026, 2029 if "-" in year else 2027)}
+        return of_year and on_day.next_after(date - timedelta(seconds=1)) == date
+
+    within = itertools.takewhile(lambda time: time <= until, on_clock.times_after(at))
+    assert found == [time for time in within if fits(time)]
+
+
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [
+        ({"hour": "24"}, "hour"),
+        ({"hour": "1 2"}, "hour"),
+        ({"minute": ""}, "minute"),
+        ({"second": 5}, "second"),
+        ({"day_of_month": "30", "month": "2"}, "day-of-month"),
+        ({"day_of_month": "1-7", "day_of_week": "1#5"}, "no date"),
+        ({"day_of_week": "someday"}, "day-of-week"),
+        ({"year": "26"}, "year"),
+        ({"year": "2030-2020"}, "year"),
+        ({"year": "2026/2"}, "year"),
+        ({"year": "9" * 400}, "year"),
+        ({"year": "2025", "month": "2", "day_of_month": "29"}, "no date"),
+        ({"comment": 7}, "comment"),
+    ],
+)
+def test_calendars_that_cannot_be_used_are_refused(parts: dict[str, Any], word: str) -> None:
+    with pytest.raises(InvalidArgument, match=word) as caught:
+        Calendar(**parts)
+
+    assert caught.value.field == "calendars"  # type: ignore[attr-defined]
+
+
+def test_a_calendar_is_described() -> None:
+    spec = calendar(hour="9", day_of_month="13", day_of_week="FRI", year="2030")
+    assert (
+        spec.describe()
+        == "At 09:00 on the 13th day of every month, if the day of week is FRI, in 2030"
+    )
+    assert calendar(comment="New year", month="1").describe() == "New year"

@@ -21,7 +21,7 @@ from aion.schedules.spec import ScheduleSpec, occurrences_after, times_after
 from aion.store import firings, schedules
 from aion.store.dialects import atomic
 
-_ON_TIME: Final = dt.timedelta(minutes=1)  # a time that fires so late was not missed
+_ON_TIME: Final = dt.timedelta(seconds=10)  # a time that fires so late was not missed
 _MOST_STARTS: Final = 100  # in one transaction; the next tick goes on
 _MOST_TIMES: Final = 1_000
 _MOST_COUNTED: Final = 10_000
