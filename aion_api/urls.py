@@ -39,6 +39,7 @@ _SCHEDULE = "schedules/<aion_text:schedule_id>/"
 
 urlpatterns = [
     path("health/", health.Health.as_view(), name="health"),
+    path("doctor/", health.Doctor.as_view(), name="doctor"),
     path("schema/", documents.Schema.as_view(), name="schema"),
     path("docs/", documents.Swagger.as_view(), name="docs"),
     path("workflows/", workflows.Workflows.as_view(), name="workflows"),

@@ -33,6 +33,7 @@ from aion.client import RunDescription, WorkflowHandle
 from aion.core.errors import AionError
 from aion.core.history import to_lines
 from aion.models import Run
+from aion.operations.doctor import diagnose
 
 MOST_SELECTED: Final = 1_000
 
@@ -45,6 +46,7 @@ class RunAdmin(ReadOnlyAdmin):
         """Add the verbs in front of the admin's own URLs."""
         wrap = self.admin_site.admin_view
         return [
+            path("doctor/", wrap(self.doctor_view), name="aion_run_doctor"),
             path("batch/<str:name>/", wrap(self.batch_view), name="aion_run_batch"),
             path("<uuid:run_id>/history.jsonl", wrap(self.export_view), name="aion_run_export"),
             path("<uuid:run_id>/act/<str:name>/", wrap(self.act_view), name="aion_run_act"),
@@ -80,6 +82,13 @@ class RunAdmin(ReadOnlyAdmin):
             "parameters": request.GET.urlencode(),
         }
         return TemplateResponse(request, "admin/aion/run/change_list.html", context)
+
+    def doctor_view(self, request: HttpRequest) -> HttpResponse:
+        """Show what is stuck and why, to those who may see every run."""
+        if not self.has_view_permission(request) or access().scope(request.user):
+            raise PermissionDenied
+        context = {**self._context(request, _("What is stuck")), "diagnosis": diagnose()}
+        return TemplateResponse(request, "admin/aion/run/doctor.html", context)
 
     def _chosen_action(self, request: HttpRequest) -> HttpResponse:
         selected = request.POST.getlist("run")

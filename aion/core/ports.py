@@ -74,6 +74,9 @@ class Dispatcher(Protocol):
     def flush(self, timeout: float) -> bool:
         """Wait until what was announced has left this process; False after `timeout` seconds."""
 
+    def queue_of(self, task_queue: str, activity_type: str) -> str:
+        """Give the queue under which workers say that they take such an activity."""
+
     def find_problem(self) -> str:
         """Say why nothing can be handed over now; "" when all is well. Takes seconds at most."""
 

@@ -17,6 +17,7 @@ from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.core.ports import Handover
 from aion.operations.bell import the_bell
+from aion_engine.runtime import backlog
 from aion_engine.runtime.backlog import Backlog
 from aion_engine.runtime.polling_bell import Complaints
 
@@ -41,6 +42,10 @@ class DatabaseDispatcher:
     def flush(self, timeout: float) -> bool:
         """Nothing is on its way."""
         return True
+
+    def queue_of(self, task_queue: str, activity_type: str) -> str:
+        """Workers name task queues themselves."""
+        return task_queue
 
     def find_problem(self) -> str:
         """There is nothing that could be away."""
@@ -88,6 +93,10 @@ class CeleryDispatcher:
         """Wait for the sending thread, which goes on in any case."""
         with self._change:
             return self._change.wait_for(lambda: not self._waiting, timeout)
+
+    def queue_of(self, task_queue: str, activity_type: str) -> str:
+        """Ask Celery's router."""
+        return backlog.queue_of(task_queue, activity_type)
 
     def find_problem(self) -> str:
         """Connect to the broker."""

@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from aion import client
 from aion.access import Verb
 from tests.api.conftest import api_of
+from tests.support import kit
 from tests.support.engine import Engine
 from tests.support.rows import counts
 
 pytestmark = pytest.mark.django_db
 
 LOOKING = (
+    "doctor/",
     "search-attributes/",
     "workers/",
     "workflow-types/",
@@ -90,3 +93,13 @@ def test_registering_has_its_permission(db: None) -> None:
     assert register(others, **body).json()["code"] == "permission_denied"
     assert register(APIClient(), **body).json()["code"] == "not_authenticated"
     assert register(api_of(Verb.ADD_SEARCH_ATTRIBUTE), **body).status_code == 200
+
+
+def test_the_doctor_says_what_is_stuck(api: APIClient, engine: Engine) -> None:
+    client.start_workflow(kit.Waiting, id="paused").pause()
+
+    answer = api.get("/aion/doctor/").json()
+
+    [paused] = [each for each in answer["findings"] if each["code"] == "paused_runs"]
+    assert paused["examples"] == ["paused"]
+    assert set(answer) == {"ok", "at", "findings"}
