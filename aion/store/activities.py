@@ -95,9 +95,18 @@ def find(task_id: uuid.UUID) -> Attempt | None:
 
 
 def claim_attempt(
-    task_id: uuid.UUID, attempt: int, *, owner_id: uuid.UUID, pid: int, now: dt.datetime
+    task_id: uuid.UUID,
+    attempt: int,
+    *,
+    owner_id: uuid.UUID,
+    pid: int,
+    now: dt.datetime,
+    again: bool = False,
 ) -> Attempt | None:
-    """Begin an attempt; None when it is not there to be begun (done, taken, retried, paused)."""
+    """Begin an attempt; None when it is not there to be begun (done, taken, retried, paused).
+
+    With `again` the same claim, of the same moment, may have been made before, and its answer lost.
+    """
     row = find(task_id)
     if row is None or row.attempt != attempt:
         return None
@@ -107,7 +116,8 @@ def claim_attempt(
         cursor.execute(
             "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
             f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s {sessions.unhurried()}"
-            "WHERE id = %s AND attempt = %s AND state = 'scheduled' AND NOT paused",
+            "WHERE id = %s AND attempt = %s AND ((state = 'scheduled' AND NOT paused) "
+            "OR (%s AND state = 'running' AND owner_id = %s AND pid = %s AND started_at = %s))",
             [
                 sql.uuid(owner_id),
                 pid,
@@ -117,6 +127,10 @@ def claim_attempt(
                 kind,
                 sql.uuid(task_id),
                 attempt,
+                again,
+                sql.uuid(owner_id),
+                pid,
+                sql.time(now),
             ],
         )
         if cursor.rowcount != 1:

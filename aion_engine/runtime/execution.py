@@ -19,12 +19,13 @@ the error rolls the function's own writes back: they happen exactly once, with t
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import logging
 import os
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from django.db import InterfaceError, OperationalError
@@ -46,6 +47,8 @@ from aion_engine.runtime.attempts import AttemptContext, call
 
 log = logging.getLogger("aion.activities")
 
+T = TypeVar("T")
+
 
 @dataclasses.dataclass(slots=True)
 class Running:
@@ -61,9 +64,7 @@ def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
 
     An attempt whose payloads cannot be decoded or fetched has failed: the policy says what then.
     """
-    attempt = activities.claim_attempt(
-        task_id, number, owner_id=worker.id, pid=os.getpid(), now=clock.now()
-    )
+    attempt = persistently(_Claim(task_id, number, worker))
     if attempt is None:
         return None
     try:
@@ -73,6 +74,28 @@ def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
         _failed(Running(blank, AttemptContext(info_of(blank))), error, worker)
         return None
     return Running(attempt, AttemptContext(info_of(attempt), beat_of(attempt)))
+
+
+@dataclasses.dataclass(slots=True)
+class _Claim:
+    """A claim that may be made again: if its answer was lost, nobody else would begin the attempt."""
+
+    task_id: Any
+    number: int
+    worker: WorkerIdentity
+    now: dt.datetime = dataclasses.field(default_factory=clock.now)
+    again: bool = False
+
+    def __call__(self) -> Attempt | None:
+        again, self.again = self.again, True
+        return activities.claim_attempt(
+            self.task_id,
+            self.number,
+            owner_id=self.worker.id,
+            pid=os.getpid(),
+            now=self.now,
+            again=again,
+        )
 
 
 def beat_of(attempt: Attempt) -> Callable[[str], str | None]:
@@ -210,10 +233,11 @@ def _settle(running: Running, settle: Callable[[], Any]) -> None:
         log.warning("%s", stale)
 
 
-def persistently(action: Callable[[], Any]) -> None:
+def persistently(action: Callable[[], T]) -> T:
     """Do something on the database, again if the connection breaks: work that is done must be recorded.
 
-    Doing it twice is safe: the fence of the first success makes the second a `StaleAttempt`.
+    Doing it twice is safe: the fence of the first success makes the second a `StaleAttempt`, or a claim
+    the same again.
 
     Raises:
         DatabaseError: it still fails after several seconds; the attempt ends by its timeouts then.
@@ -222,7 +246,7 @@ def persistently(action: Callable[[], Any]) -> None:
     """
     for pause in _PAUSES:
         try:
-            action()
+            return action()
         except PayloadStorageError as error:
             log.warning("An outcome could not be stored, once more in %.1f s: %s", pause, error)
             time.sleep(pause)
@@ -230,9 +254,7 @@ def persistently(action: Callable[[], Any]) -> None:
             log.warning("An outcome could not be written, once more in %.1f s: %s", pause, error)
             connection().close()
             time.sleep(pause)
-        else:
-            return
-    action()
+    return action()
 
 
 _PAUSES: Final = (0.1, 0.3, 1.0, 2.0, 4.0)
