@@ -17,11 +17,12 @@ from django.db import connection, connections, transaction
 from aion import client
 from aion.models import Run
 from aion.operations.prune import prune
-from benchmarks.app.workflows import remote_steps
+from benchmarks.app.workflows import remote_steps, trivial
 from benchmarks.on_aion.worker import working
 
 _KEEP: Final = dt.timedelta(seconds=20)
-_OPEN: Final = 400  # runs on their way at a time
+_OPEN: Final = 1_000  # runs on their way at a time
+_STARTS: Final = {remote_steps: 20, trivial: 180}  # in one transaction
 _LOOK: Final = 10.0
 _TABLES: Final = ("aion_run", "aion_event", "aion_message", "aion_activitytask", "aion_timer")
 _SIZES: Final = (
@@ -62,8 +63,9 @@ def _start_some() -> None:
         time.sleep(0.02)
         return
     with transaction.atomic():
-        for _ in range(50):
-            client.start_workflow(remote_steps, 3)
+        for workflow, count in _STARTS.items():
+            for _ in range(count):
+                client.start_workflow(workflow, 3)
 
 
 def _prune() -> None:
