@@ -57,7 +57,7 @@ def offered(
             continue
         chosen = cases or (system.QUICK if quick else system.CASES)
         wanted[name] = [CASES[case] for case in system.CASES if case in chosen]
-    return wanted
+    return {name: chosen for name, chosen in wanted.items() if chosen}
 
 
 def check_durable(database_url: str) -> None:

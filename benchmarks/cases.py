@@ -97,7 +97,7 @@ def _single_runs() -> Iterator[Case]:
         "linear_cost",
         {"": _lower("A step of a long run over one of a short run", "ratio", Goal(1.2), digits=2)},
         full={"steps": 10_000, "part": 1_000, "parts": 2},
-        quick={"steps": 1_000, "part": 100, "parts": 4},
+        quick={"steps": 1_000, "part": 100, "parts": 2},
     )
 
 
@@ -137,7 +137,7 @@ def _latencies() -> Iterator[Case]:
             "p99": _lower("From a timer's time to the code behind it, 99 of 100", "ms", Goal(100)),
         },
         full={"timers": 1000, "peers_timers": 200, "seconds": 10, "peers_seconds": 4},
-        quick={"timers": 200, "peers_timers": 50, "seconds": 2, "peers_seconds": 1},
+        quick={"timers": 100, "peers_timers": 50, "seconds": 1, "peers_seconds": 1},
     )
 
 
@@ -228,7 +228,7 @@ def _masses() -> Iterator[Case]:
             "tick": _lower("... a tick", "ms", Goal(20)),
         },
         full={"runs": 100_000, "peers_runs": 400, "seconds": 5},
-        quick={"runs": 20_000, "peers_runs": 100, "seconds": 2},
+        quick={"runs": 10_000, "peers_runs": 100, "seconds": 1},
     )
     yield Case(
         "recovery",
@@ -248,7 +248,7 @@ def _masses() -> Iterator[Case]:
             "rate": _higher("... messages, tenth by tenth", "messages/s"),
         },
         full={"messages": 500_000, "runs": 500},
-        quick={"messages": 20_000, "runs": 100},
+        quick={"messages": 8_000, "runs": 100},
         runs=(1, 1),
     )
     yield Case(

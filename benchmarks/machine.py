@@ -7,7 +7,9 @@ import os
 import platform
 import sqlite3
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -34,7 +36,14 @@ def facts(*, database_url: str | None, redis_url: str | None, directory: Path) -
         found["an INSERT and its COMMIT in PostgreSQL, without Django"] = commit
     if redis_url:
         found["Redis"] = _redis_version(redis_url)
+    found["the peers"] = ", ".join(_versions()) or "none is installed"
     return found
+
+
+def _versions() -> Iterator[str]:
+    for name in ("celery", "dbos", "absurd-sdk", "restate-sdk"):
+        with suppress(PackageNotFoundError):
+            yield f"{name} {version(name)}"
 
 
 def write(path: Path, facts: Mapping[str, str], failures: Sequence[str]) -> None:

@@ -17,6 +17,11 @@ from benchmarks.plan import Measurement
 from benchmarks.results import Collected, several_of
 
 ROOT = Path(__file__).resolve().parents[1]
+# Processes are started all the time: that their modules are compiled is nothing to measure.
+_COMPILED = {
+    "PYTHONDONTWRITEBYTECODE": "",
+    "PYTHONPYCACHEPREFIX": str(ROOT / "var" / "benchmarks" / "compiled"),
+}
 LONGEST = 600  # seconds, for one measurement
 
 
@@ -33,7 +38,7 @@ def run(*words: str, environment: Mapping[str, str], timeout: float = LONGEST) -
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.one", *words],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**os.environ, **environment, **_COMPILED},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,

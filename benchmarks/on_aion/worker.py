@@ -71,7 +71,7 @@ def _ready(processes: Processes) -> Workers:
         processes.check()
         return Worker.objects.filter(pid__in=pids).count() == len(pids)
 
-    wait_until(all_registered, timeout=60, pause=0.005)
+    wait_until(all_registered, timeout=180, pause=0.005)
     return Workers(processes)
 
 

@@ -8,7 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
-from benchmarks.systems import aion_postgres, aion_sqlite, celery_redis
+from benchmarks.systems import (
+    absurd_postgres,
+    aion_postgres,
+    aion_sqlite,
+    celery_redis,
+    dbos_postgres,
+    dbos_sqlite,
+    restate,
+)
 
 
 class System(Protocol):
@@ -40,6 +48,10 @@ class System(Protocol):
 SYSTEMS: Final[Mapping[str, System]] = {
     "aion-postgres": aion_postgres,
     "aion-sqlite": aion_sqlite,
+    "dbos-postgres": dbos_postgres,
+    "dbos-sqlite": dbos_sqlite,
+    "absurd-postgres": absurd_postgres,
+    "restate": restate,
     "celery-redis": celery_redis,
 }
 

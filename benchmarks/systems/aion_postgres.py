@@ -11,7 +11,10 @@ __all__ = ["CASES", "NEEDS", "PACKAGES", "QUICK", "begin", "prepare"]
 
 NEEDS: Final = ("AION_TEST_DATABASE_URL",)
 PACKAGES: Final[tuple[str, ...]] = ()
-QUICK: Final = tuple(CASES)
+# In a small size the others say nothing.
+QUICK: Final = tuple(
+    name for name in CASES if name not in {"workers_scaling", "long_load", "list_page"}
+)
 
 
 def _choose() -> None:

@@ -13,10 +13,7 @@ NEEDS: Final[tuple[str, ...]] = ()
 PACKAGES: Final[tuple[str, ...]] = ()
 # A large installation is not on SQLite, and it has no autovacuum.
 CASES: Final = {name: how for name, how in ALL.items() if name not in {"long_load", "list_page"}}
-QUICK: Final = (
-    *("starts", "trivial_workflows", "ten_steps_throughput", "sequential_step", "start_to_result"),
-    *("signal_round_trip", "replay", "statements_per_turn"),
-)
+QUICK: Final = ("ten_steps_throughput", "sequential_step", "start_to_result")
 
 
 def _choose() -> None:

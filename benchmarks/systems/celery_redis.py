@@ -18,7 +18,7 @@ CASES: Final = {
     "start_to_first_activity": "benchmarks.on_celery.round_trip:start_to_begin",
     "fan_out": "benchmarks.on_celery.tasks_per_second:one_chord",
 }
-QUICK: Final = ("trivial_workflows", "remote_activities", "start_to_result")
+QUICK: Final = ("remote_activities", "start_to_result")
 
 
 def prepare() -> None:
