@@ -19,18 +19,25 @@ _POLL: Final = 0.02  # seconds, in place of 0.25
 
 
 @contextmanager
-def working(
+def starting(
     count: int = 1, *, concurrency: int = CONCURRENCY, claim_timeout: int = CLAIM_TIMEOUT
 ) -> Iterator[Processes]:
-    """Run so many workers meanwhile; they have done a task when the block begins."""
+    """Run so many workers meanwhile. They may still be starting when the block begins."""
     words = (str(concurrency), str(claim_timeout))
     command = (sys.executable, "-m", "benchmarks.on_absurd.worker", *words)
     with running(*[command] * count) as processes:
+        yield processes
+
+
+@contextmanager
+def working(count: int = 1) -> Iterator[Processes]:
+    """Run so many workers meanwhile; they have done tasks when the block begins."""
+    with starting(count) as processes:
         absurd = client()
         before = ended()
         for _ in range(20 * count):
             spawn(absurd, "trivial", {})
-        wait_until(lambda: ended() >= before + 20 * count, timeout=60)
+        wait_until(lambda: ended() >= before + 20 * count, timeout=120)
         absurd.close()
         yield processes
 
