@@ -15,6 +15,10 @@ def _step(number: int) -> int:
     return number
 
 
+def _now() -> float:
+    return time.time()
+
+
 @bench.handler()
 async def trivial(context: restate.Context, number: int) -> int:
     return number
@@ -38,9 +42,9 @@ async def children(context: restate.Context, count: int) -> int:
 @bench.handler()
 async def alarm(context: restate.Context, at: float) -> float:
     """Sleep until then, in seconds since the epoch, and tell how much later it was."""
-    begin = await context.run_typed("begin", time.time)
+    begin = await context.run_typed("begin", _now)
     await context.sleep(timedelta(seconds=max(at - begin, 0)))
-    return await context.run_typed("end", time.time) - at
+    return await context.run_typed("end", _now) - at
 
 
 @answering.main()
