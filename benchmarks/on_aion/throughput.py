@@ -11,13 +11,8 @@ from aion import client
 from benchmarks.app.workflows import remote_steps, sequential_steps, trivial
 from benchmarks.figures import Figures, Size
 from benchmarks.measuring import stopwatch
-from benchmarks.on_aion.worker import (
-    closed_runs,
-    done_activities,
-    rate_of,
-    working,
-    working_remotely,
-)
+from benchmarks.on_aion.setup import empty
+from benchmarks.on_aion.worker import rate_of, working, working_remotely
 
 
 def starts(size: Size) -> Figures:
@@ -36,9 +31,9 @@ def starts(size: Size) -> Figures:
 
 
 def trivial_workflows(size: Size) -> Figures:
-    start_many(trivial, 1, count=size["runs"])
+    count = size["runs"]
     with working() as workers:
-        rate, cpu = rate_of(workers, closed_runs, size["runs"])
+        rate, cpu = rate_of(workers, lambda: start_many(trivial, 1, count=count), count)
     return {"": rate, "cpu": cpu}
 
 
@@ -55,18 +50,19 @@ def workers_scaling(size: Size) -> Figures:
 
 def steps_per_second(size: Size, *, workers: int) -> tuple[float, float]:
     """Give steps a second, and milliseconds of processor time for each."""
-    from benchmarks.on_aion.setup import empty
-
+    runs, steps = size["runs"], size["steps"]
     empty()
-    start_many(sequential_steps, size["steps"], count=size["runs"])
     with working(workers) as ready:
-        return rate_of(ready, done_activities, size["runs"] * size["steps"])
+        return rate_of(ready, lambda: start_many(sequential_steps, steps, count=runs), runs * steps)
 
 
 def remote_activities(size: Size) -> Figures:
-    start_many(remote_steps, size["activities"], count=size["runs"])
+    runs, activities = size["runs"], size["activities"]
     with working_remotely() as workers:
-        rate, cpu = rate_of(workers, done_activities, size["runs"] * size["activities"])
+        client.execute_workflow(remote_steps, 1, result_timeout=120)  # the pool is there, too
+        rate, cpu = rate_of(
+            workers, lambda: start_many(remote_steps, activities, count=runs), runs * activities
+        )
     return {"": rate, "cpu": cpu}
 
 

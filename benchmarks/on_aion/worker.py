@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aion.models import Event, Message, Run, Worker
+from aion.store.dialects import atomic
 from benchmarks.celery_worker import COMMAND as CELERY_WORKER
 from benchmarks.celery_worker import own_queue
 from benchmarks.measuring import wait_until
@@ -89,26 +90,17 @@ def wait_until_idle(*, timeout: float = 120) -> None:
     wait_until(lambda: not waiting.exists(), timeout=timeout, pause=0.01)
 
 
-def closed_runs() -> int:
-    return Run.objects.filter(closed_at__isnull=False).count()
-
-
 def done_activities() -> int:
     return Event.objects.filter(kind="ActivityCompleted").count()
 
 
-def rate_of(workers: Workers, done: Callable[[], int], total: int) -> tuple[float, float]:
-    """Wait until all is closed; give units a second, and milliseconds of processor time for each.
+def rate_of(workers: Workers, start: Callable[[], None], total: int) -> tuple[float, float]:
+    """Start runs in one transaction, which idle workers see when it commits, and wait until all are closed.
 
-    What was done before all of the workers were ready does not count. `done` counts units.
-
-    Raises:
-        RuntimeError: most of it was done by then, so that there is nothing to measure.
+    Gives units a second, of `total` units, and milliseconds of processor time for each.
     """
-    left = total - done()
+    with atomic():
+        start()
     begin, worked = workers.seconds(), workers.cpu_milliseconds()
-    if left < total / 3:
-        raise RuntimeError(f"Only {left} of {total} were left when the workers were ready")
     wait_until_closed()
-    taken = workers.seconds() - begin
-    return left / taken, (workers.cpu_milliseconds() - worked) / left
+    return total / (workers.seconds() - begin), (workers.cpu_milliseconds() - worked) / total
