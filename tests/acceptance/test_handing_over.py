@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -10,6 +11,7 @@ import pytest
 from aion import client
 from aion.models import ActivityTask, Worker
 from tests.acceptance import invariants
+from tests.acceptance.conftest import QUICK
 from tests.acceptance.processes import Cluster
 from tests.acceptance.servers import OwnRedis
 from tests.sample.models import Effect
@@ -46,6 +48,31 @@ def test_a_warm_shutdown_hands_over_within_seconds(workers: Cluster, pool: str) 
     assert [worker.pid for worker in Worker.objects.all()] == [second.pid]
     assert invariants.problems() == []
     print(f"{pool}: stopped in {stopped_in:.1f} s; all done after {time.monotonic() - begin:.1f} s")
+
+
+@pytest.mark.redis
+def test_a_killed_worker_is_noticed_within_its_lease(workers: Cluster) -> None:
+    """It and its pool at once: nobody is left to tell. A run and an attempt of it go to the other."""
+    first = workers.celery("first")
+    attempt = client.start_workflow(call, "sleep_until_told", ["killed"])
+    owned = client.start_workflow(call, "wait_here", ["killed", 30.0])
+    seen("began:", 2)
+    workers.celery("second", "-B")
+
+    os.killpg(first.pid, signal.SIGKILL)
+    begin = time.monotonic()
+    first.popen.wait(10)
+
+    eventually(
+        lambda: not Worker.objects.filter(pid=first.pid).exists(),
+        timeout=QUICK["LEASE"] + 10,
+        what="the dead worker is buried",
+    )
+    noticed = time.monotonic() - begin
+    assert attempt.result(20) == "again"
+    assert owned.result(20) == "killed"
+    print(f"noticed after {noticed:.1f} s, all done after {time.monotonic() - begin:.1f} s")
+    assert invariants.problems() == []
 
 
 @pytest.mark.redis

@@ -89,6 +89,15 @@ def sleep_until_told(key: str) -> str:
     raise RuntimeError("told to stop")
 
 
+@activity.defn(retry=SOON, local=True)
+def wait_here(key: str, seconds: float) -> str:
+    """Block where the run is owned, the first time; whoever runs it again gets through."""
+    if not Effect.objects.filter(key=f"began:{key}:here").exists():
+        note(f"began:{key}:here")
+        activity.wait_for_cancelled(seconds)
+    return key
+
+
 @activity.defn(retry=SOON, heartbeat_timeout=timedelta(seconds=30))
 def count_with_heartbeats(key: str, steps: int) -> list[int]:
     """Count up from where the last attempt stopped beating."""

@@ -112,12 +112,22 @@ def _make_schedules() -> None:
 
 
 def _settle(scene: Stage, most: float) -> bool:
-    """Let the callers finish, end the schedules, and wait until nothing waits any more."""
+    """Let the callers finish and each schedule fire; end these, and wait until nothing waits any more."""
     until = time.monotonic() + most
     scene.recover()
     scene.stop_file.touch()
-    _insist(_delete_schedules)
-    return _await(scene, scene.callers_are_done, until) and _await(scene, _is_quiet, until)
+    _insist(_is_quiet)
+    for condition in (scene.callers_are_done, _all_schedules_fired):
+        if not _await(scene, condition, until):
+            return False
+    _delete_schedules()
+    return _await(scene, _is_quiet, until)
+
+
+def _all_schedules_fired() -> bool:
+    from aion.models import Firing
+
+    return Firing.objects.values("schedule_id").distinct().count() == len(SCHEDULES)
 
 
 def _delete_schedules() -> None:
@@ -131,8 +141,8 @@ def _delete_schedules() -> None:
             continue
 
 
-def _insist(action: Callable[[], None]) -> None:
-    """Do something on a connection that may have broken a while ago."""
+def _insist(action: Callable[[], object]) -> None:
+    """Do something on a connection that may have broken a while ago; from then on it is whole."""
     from django.db import Error, connection
 
     try:
