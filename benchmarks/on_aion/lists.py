@@ -40,7 +40,7 @@ def _first() -> None:
 def _by_type_and_status() -> None:
     workflow_type = _CHANCE.choice(many_rows.TYPES)
     status = _CHANCE.choice(["completed", "failed", "running"])
-    assert client.list_workflows(workflow_type=workflow_type, status=status).page().runs
+    client.list_workflows(workflow_type=workflow_type, status=status).page()
 
 
 def _by_search_attribute() -> None:
