@@ -23,6 +23,18 @@ class ReasonForm(forms.Form):
     )
 
 
+class LoggedReasonForm(forms.Form):
+    """Why, of acts that are no events of the run."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        required=False,
+        max_length=2_000,
+        widget=forms.TextInput(attrs={"class": "vTextField"}),
+        help_text=_("Kept in the admin's log."),
+    )
+
+
 class ResetForm(ReasonForm):
     """Where to go on."""
 
@@ -42,12 +54,9 @@ def new_request_id() -> str:
     return str(uuid7())
 
 
-class SignalForm(forms.Form):
-    """A signal with its arguments."""
+class MessageForm(LoggedReasonForm):
+    """The arguments of a message, and the id that lets a form sent twice act once."""
 
-    signal = forms.CharField(
-        label=_("Signal"), max_length=255, widget=forms.TextInput(attrs={"list": "signals"})
-    )
     args = forms.JSONField(
         label=_("Arguments"),
         initial=list,
@@ -83,6 +92,28 @@ class SignalForm(forms.Form):
         if not isinstance(value, dict):
             raise forms.ValidationError(_('Keyword arguments must be a JSON object, as {"a": 1}.'))
         return value
+
+
+class SignalForm(MessageForm):
+    """A signal with its arguments."""
+
+    signal = forms.CharField(
+        label=_("Signal"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"list": "handlers", "class": "vTextField"}),
+    )
+    field_order = ("signal", "args", "kwargs", "reason")
+
+
+class UpdateForm(MessageForm):
+    """An update with its arguments."""
+
+    update = forms.CharField(
+        label=_("Update"),
+        max_length=255,
+        widget=forms.TextInput(attrs={"list": "handlers", "class": "vTextField"}),
+    )
+    field_order = ("update", "args", "kwargs", "reason")
 
 
 class NoteForm(forms.Form):

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 
 MOST_COUNTED = 10_000
 
@@ -19,7 +20,7 @@ class CappedPaginator(Paginator):
     def count(self) -> int:
         """The number of rows, at most `MOST_COUNTED`."""
         rows: Any = self.object_list
-        return len(rows.order_by().values_list("pk", flat=True)[:MOST_COUNTED])
+        return int(rows.order_by()[:MOST_COUNTED].count())
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -30,6 +31,19 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     list_display_links: Any = None
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the list under the name of what it lists."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        answer: HttpResponse = super().changelist_view(
+            request, {"title": title, **(extra_context or {})}
+        )
+        return answer
+
+    def page_context(self, request: HttpRequest, title: str) -> dict[str, Any]:
+        """Give what the templates of Aion's own pages need besides."""
+        request.current_app = self.admin_site.name  # what `admin:` means in URLs
+        return {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: the store writes these rows."""

@@ -20,6 +20,7 @@ from aion.operations.glance import glance
 
 PAGE: Final = 50
 _CAP: Final = 1_000
+_IN_LINE: Final = 12  # choices of a filter; the others are folded up
 
 # What only the query language has: an operator behind a name, or a word in capitals.
 _QUERY: Final = re.compile(
@@ -49,10 +50,11 @@ class Choice:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Filter:
-    """A list of links, of which one is chosen."""
+    """A list of links, of which one is chosen. `more` do not fit in a line."""
 
     title: str | Promise
     choices: Sequence[Choice]
+    more: Sequence[Choice] = ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -134,21 +136,21 @@ def _filters(kept: Mapping[str, str], scope: str) -> list[Filter]:
     statuses = [(s.value, s.value.replace("_", " ").capitalize()) for s in RunStatus]
     return [
         _filter(
-            _("By status"),
+            _("Status"),
             "status",
             [*statuses, (HELD, _("Held"))],
             kept,
             {name: _shown(count) for name, count in by_status.items()},
         ),
         _filter(
-            _("By type"),
+            _("Type"),
             "type",
             [(name, name) for name in by_type],
             kept,
             {name: _shown(count) for name, count in by_type.items()},
         ),
         _filter(
-            _("By start"), "started", [(name, label) for name, (label, _) in PERIODS.items()], kept
+            _("Started"), "started", [(name, label) for name, (label, _) in PERIODS.items()], kept
         ),
     ]
 
@@ -166,7 +168,7 @@ def _filter(
         Choice(label, _link({**kept, name: value}), value == chosen, (counts or {}).get(value, ""))
         for value, label in values
     ]
-    return Filter(title, [everything, *choices])
+    return Filter(title, [everything, *choices[:_IN_LINE]], choices[_IN_LINE:])
 
 
 def _link(parameters: Mapping[str, str]) -> str:

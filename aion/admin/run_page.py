@@ -6,16 +6,18 @@ import dataclasses
 import datetime as dt
 import json
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from django.http import HttpRequest
 
 from aion import client
-from aion.access import access
+from aion.access import Verb, access
+from aion.admin.activity_verbs import ACTIVITY_VERBS, ActivityVerb
+from aion.admin.groups import Group, groups
 from aion.admin.timeline import Timeline, timeline
 from aion.admin.verbs import VERBS, RunVerb
-from aion.client import RunDescription, WorkflowHandle
+from aion.client import PendingActivity, RunDescription, WorkflowHandle
 from aion.core import events
 from aion.core.errors import AionError
 from aion.core.failures import Failure
@@ -38,6 +40,7 @@ class RunPage:
 
     run: RunDescription
     verbs: list[RunVerb]
+    activities: list[tuple[PendingActivity, list[ActivityVerb]]]
     input: str
     result: str | None
     stack: str | None
@@ -46,10 +49,13 @@ class RunPage:
     timeline: Timeline
     is_drawn_in_part: bool
     unreadable: str
+    is_compact: bool
     history: list[dict[str, Any]]
+    from_seq: int | None
     previous_seq: int | None
     next_seq: int | None
     duration: dt.timedelta
+    now: dt.datetime
 
 
 def find_run(run_id: str) -> RunDescription | None:
@@ -64,13 +70,17 @@ def run_page(request: HttpRequest, run: RunDescription) -> RunPage:
     """Read what the page of a run shows."""
     handle = client.get_workflow_handle(run.workflow_id, run.run_id)
     first, at, page, drawn, unreadable = _histories(handle, request.GET.get("from"))
-    end = run.closed_at or clock.now()
-    wants_stack = run.history_length - first < _STACK_BY_ITSELF or "stack" in request.GET
+    now = clock.now()
+    end = run.closed_at or now
+    wants_stack = run.history_length < _STACK_BY_ITSELF or "stack" in request.GET
+    is_compact = request.GET.get("history") != "all"
+    shown = page[:EVENTS]
     return RunPage(
         run=run,
         verbs=[
             v for v in VERBS.values() if v.fits(run) and access().may(request.user, v.verb, run)
         ],
+        activities=_activities(request, run),
         input=_input(drawn),
         result=_result(handle, run),
         stack=_stack(handle) if run.status.is_open and wants_stack else None,
@@ -79,11 +89,24 @@ def run_page(request: HttpRequest, run: RunDescription) -> RunPage:
         timeline=timeline(drawn, now=None if run.closed_at else end),
         is_drawn_in_part=len(drawn) == _DRAWN,
         unreadable=unreadable,
-        history=[_shown(one) for one in page[:EVENTS]],
+        is_compact=is_compact,
+        history=[_group(one) for one in groups(shown)] if is_compact else _events(shown),
+        from_seq=at if at > first else None,
         previous_seq=max(first, at - EVENTS) if at > first else None,
         next_seq=page[EVENTS].seq if len(page) > EVENTS else None,
         duration=end - run.started_at,
+        now=now,
     )
+
+
+def _activities(
+    request: HttpRequest, run: RunDescription
+) -> list[tuple[PendingActivity, list[ActivityVerb]]]:
+    """Give the pending activities, each with what may be done to it."""
+    verbs: Iterable[ActivityVerb] = ACTIVITY_VERBS.values()
+    if not run.pending_activities or not access().may(request.user, Verb.OPERATE_ACTIVITY, run):
+        verbs = ()
+    return [(one, [v for v in verbs if v.fits(one)]) for one in run.pending_activities]
 
 
 def _histories(
@@ -137,14 +160,32 @@ def _chain(failure: Failure | None) -> Iterator[Failure]:
         failure = failure.cause
 
 
-def _shown(one: Recorded) -> dict[str, Any]:
+def _group(group: Group) -> dict[str, Any]:
+    """Give a row of the compact history; what stands alone tells the most of its event."""
+    told = [_event(one) for one in group.events]
+    stands_alone = len(told) == 1 and group.kind in ("note", "mark", "signal")
+    return {
+        "group": group,
+        "shows_outcome": not stands_alone,
+        "detail": group.failure or (told[0]["summary"] if stands_alone else ""),
+        "events": told,
+    }
+
+
+def _events(history: Sequence[Recorded]) -> list[dict[str, Any]]:
+    """Give the rows of the whole history; an outcome is called as what it is the outcome of."""
+    labels = {one.seq: group.label for group in groups(history) for one in group.events[1:]}
+    return [_event(one, labels.get(one.seq, "")) for one in history]
+
+
+def _event(one: Recorded, label: str = "") -> dict[str, Any]:
     said: Mapping[str, Any] = one.attributes
     told = {name: value for name, value in said.items() if value not in (None, "", [], {})}
     return {
         "seq": one.seq,
         "recorded_at": one.recorded_at,
         "kind": one.kind,
-        "summary": _summary(told),
+        "summary": _summary(told, label),
         "attributes": pretty(told) if told else "",
     }
 
@@ -160,16 +201,22 @@ _TELLING: Final = (
     "activity_id",
     "timer_id",
     "fire_at",
+    "attributes",
+    "memo",
 )
 
 
-def _summary(told: Mapping[str, Any]) -> str:
-    words = [str(told[name]) for name in _TELLING if name in told]
+def _summary(told: Mapping[str, Any], label: str) -> str:
+    words = [label] if label else [_word(told[name]) for name in _TELLING if name in told]
     failure = told.get("failure")
     if isinstance(failure, dict):
         words.append(f"{failure.get('type', '')}: {failure.get('message', '')}")
     text = ", ".join(words)
     return text if len(text) <= _LONGEST_SUMMARY else f"{text[: _LONGEST_SUMMARY - 1]}…"
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(plain(value), ensure_ascii=False)
 
 
 def pretty(value: Any) -> str:

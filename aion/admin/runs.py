@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -24,18 +27,23 @@ from django.utils.translation import ngettext
 
 from aion import client
 from aion.access import Verb, access
+from aion.admin.activity_verbs import ACTIVITY_VERBS
 from aion.admin.read_only import ReadOnlyAdmin
 from aion.admin.run_list import run_list
 from aion.admin.run_page import find_run, run_page
-from aion.admin.verbs import VERBS, RunVerb
+from aion.admin.tree import tree
+from aion.admin.verbs import VERBS, RunVerb, answer
+from aion.authoring.handler_descriptions import HandlerDescription
 from aion.authoring.registry import registry
-from aion.client import RunDescription, WorkflowHandle
+from aion.client import RunDescription, UpdateHandle, WorkflowHandle
 from aion.core.errors import AionError
 from aion.core.history import to_lines
 from aion.models import Run
 from aion.operations.doctor import diagnose
+from aion.operations.health import health
 
 MOST_SELECTED: Final = 1_000
+MOST_TOLD: Final = 10
 
 
 @admin.register(Run)
@@ -49,7 +57,13 @@ class RunAdmin(ReadOnlyAdmin):
             path("doctor/", wrap(self.doctor_view), name="aion_run_doctor"),
             path("batch/<str:name>/", wrap(self.batch_view), name="aion_run_batch"),
             path("<uuid:run_id>/history.jsonl", wrap(self.export_view), name="aion_run_export"),
+            path("<uuid:run_id>/children/", wrap(self.children_view), name="aion_run_children"),
             path("<uuid:run_id>/act/<str:name>/", wrap(self.act_view), name="aion_run_act"),
+            path(
+                "<uuid:run_id>/activity/<str:name>/",
+                wrap(self.activity_view),
+                name="aion_run_act_on_activity",
+            ),
             *super().get_urls(),
         ]
 
@@ -75,7 +89,8 @@ class RunAdmin(ReadOnlyAdmin):
             if verb.for_many and access().may(request.user, verb.verb)
         ]
         context = {
-            **self._context(request, capfirst(str(self.opts.verbose_name_plural))),
+            **self.page_context(request, capfirst(str(self.opts.verbose_name_plural))),
+            "health": health().problems,
             "list": run_list(request.GET.dict(), access().scope(request.user)),
             "verbs": verbs,
             "search": request.GET.get("q", ""),
@@ -87,7 +102,7 @@ class RunAdmin(ReadOnlyAdmin):
         """Show what is stuck and why, to those who may see every run."""
         if not self.has_view_permission(request) or access().scope(request.user):
             raise PermissionDenied
-        context = {**self._context(request, _("What is stuck")), "diagnosis": diagnose()}
+        context = {**self.page_context(request, _("What is stuck")), "diagnosis": diagnose()}
         return TemplateResponse(request, "admin/aion/run/doctor.html", context)
 
     def _chosen_action(self, request: HttpRequest) -> HttpResponse:
@@ -109,18 +124,26 @@ class RunAdmin(ReadOnlyAdmin):
         form = verb.form(request.POST)
         if not form.is_valid():
             return self._ask_batch(request, verb, selected, form)
-        done = 0
+        done, problems = 0, []
         for run in self._selected(request, verb, selected):
             try:
                 self._carry_out(request, verb, run, form.cleaned_data)
             except AionError as error:
-                messages.error(request, f"{run.workflow_id}: {error}")
+                problems.append(f"{run.workflow_id}: {error}")
             else:
                 done += 1
+        self._tell(request, verb, done, problems)
+        return HttpResponseRedirect(self._list_url())
+
+    def _tell(self, request: HttpRequest, verb: RunVerb, done: int, problems: list[str]) -> None:
+        for problem in problems[:MOST_TOLD]:
+            messages.error(request, problem)
+        if len(problems) > MOST_TOLD:
+            text = _("%(count)d more were refused.") % {"count": len(problems) - MOST_TOLD}
+            messages.error(request, text)
         if done:
             text = ngettext("%(verb)s: %(count)d run.", "%(verb)s: %(count)d runs.", done)
             messages.success(request, text % {"verb": verb.label, "count": done})
-        return HttpResponseRedirect(self._list_url())
 
     def _ask_batch(
         self, request: HttpRequest, verb: RunVerb, selected: Sequence[str], form: Any = None
@@ -129,7 +152,7 @@ class RunAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         runs = list(self._selected(request, verb, selected))
         context = {
-            **self._context(request, str(verb.label)),
+            **self.page_context(request, str(verb.label)),
             "verb": verb,
             "form": form or verb.form(),
             "runs": [run for run in runs if verb.fits(run)],
@@ -155,12 +178,30 @@ class RunAdmin(ReadOnlyAdmin):
         """Show the page of a run."""
         run = self._run(request, object_id)
         context = {
-            **self._context(request, run.workflow_id),
+            **self.page_context(request, run.workflow_id),
             "page": run_page(request, run),
             "original": run.workflow_id,
             "object_id": object_id,
         }
         return TemplateResponse(request, "admin/aion/run/change_form.html", context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: Any = None
+    ) -> HttpResponse:
+        """Show who did what to a run that the user may see."""
+        self._run(request, object_id)
+        answer: HttpResponse = super().history_view(request, object_id, extra_context)
+        return answer
+
+    def children_view(self, request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
+        """Show the tree of children; `open` names the runs whose children are shown too."""
+        run = self._run(request, str(run_id))
+        context = {
+            **self.page_context(request, _("Children of %(id)s") % {"id": run.workflow_id}),
+            "run": run,
+            "tree": tree(run_id, request.GET.getlist("open"), access().scope(request.user)),
+        }
+        return TemplateResponse(request, "admin/aion/run/children.html", context)
 
     def act_view(self, request: HttpRequest, run_id: uuid.UUID, name: str) -> HttpResponse:
         """Ask for the reason and whatever else a verb needs, then do it."""
@@ -173,16 +214,51 @@ class RunAdmin(ReadOnlyAdmin):
             except AionError as error:
                 form.add_error(None, f"{error.code}: {error}")
             else:
-                messages.success(request, f"{verb.label}: {run.workflow_id}")
-                return HttpResponseRedirect(self._run_url(new))
+                told = f"{verb.label}: {run.workflow_id}"
+                if isinstance(new, UpdateHandle):
+                    told = f"{told}: {answer(new)}"
+                messages.success(request, told)
+                return HttpResponseRedirect(self._run_url(new.run_id or run.run_id))
         context = {
-            **self._context(request, f"{verb.label}: {run.workflow_id}"),
+            **self.page_context(request, f"{verb.label}: {run.workflow_id}"),
             "verb": verb,
             "form": form,
             "runs": [run],
             "unfit": [] if verb.fits(run) else [run],
-            "handlers": _handlers(run, name),
+            "handlers": _handlers(run, verb.handlers),
             "action": request.path,
+            "back": self._run_url(run.run_id),
+        }
+        return TemplateResponse(request, "admin/aion/run/act.html", context)
+
+    def activity_view(self, request: HttpRequest, run_id: uuid.UUID, name: str) -> HttpResponse:
+        """Ask for the reason of an act on a pending activity, then do it; `activity` is its id."""
+        run = self._run(request, str(run_id))
+        verb = ACTIVITY_VERBS.get(name)
+        activity_id = request.GET.get("activity", "")
+        activity = next((a for a in run.pending_activities if a.activity_id == activity_id), None)
+        if not access().may(request.user, Verb.OPERATE_ACTIVITY, run):
+            raise PermissionDenied
+        if verb is None or activity is None:
+            raise Http404(_("There is no such verb, or no such pending activity."))
+        form = verb.form(request.POST if request.method == "POST" else None)
+        what = f"{verb.label}: {activity.activity_type} {activity_id}"
+        if request.method == "POST" and form.is_valid():
+            handle = client.get_workflow_handle(run.workflow_id, run.run_id).activity(activity_id)
+            try:
+                with self._logged(request, run, what, form.cleaned_data.get("reason")):
+                    verb.act(handle, request.user.get_username(), form.cleaned_data)
+            except AionError as error:
+                form.add_error(None, f"{error.code}: {error}")
+            else:
+                messages.success(request, what)
+                return HttpResponseRedirect(self._run_url(run.run_id))
+        context = {
+            **self.page_context(request, what),
+            "verb": verb,
+            "form": form,
+            "runs": [run],
+            "action": request.get_full_path(),
             "back": self._run_url(run.run_id),
         }
         return TemplateResponse(request, "admin/aion/run/act.html", context)
@@ -206,15 +282,20 @@ class RunAdmin(ReadOnlyAdmin):
 
     def _carry_out(
         self, request: HttpRequest, verb: RunVerb, run: RunDescription, data: dict[str, Any]
-    ) -> uuid.UUID:
-        new = verb.act(client.get_workflow_handle(run.workflow_id, run.run_id), data)
-        said = data.get("reason") or data.get("signal") or ""
-        self.log_change(
-            request,
-            Run(id=run.run_id, workflow_id=run.workflow_id, status=run.status),
-            f"{verb.label}: {said}" if said else str(verb.label),
-        )
-        return new.run_id or run.run_id if isinstance(new, WorkflowHandle) else run.run_id
+    ) -> WorkflowHandle | UpdateHandle:
+        handle = client.get_workflow_handle(run.workflow_id, run.run_id)
+        said = [data.get(name) for name in ("signal", "update", "reason")]
+        with self._logged(request, run, verb.label, *said):
+            new = verb.act(handle, data)
+        return new or handle
+
+    @contextmanager
+    def _logged(self, request: HttpRequest, run: RunDescription, *said: Any) -> Iterator[None]:
+        """Act in a `with` block and write who did it: in one transaction, where both have one database."""
+        with transaction.atomic(using=router.db_for_write(LogEntry)):
+            yield
+            row = Run(id=run.run_id, workflow_id=run.workflow_id, status=run.status)
+            self.log_change(request, row, ": ".join(str(part) for part in said if part))
 
     def _run(self, request: HttpRequest, run_id: str) -> RunDescription:
         run = find_run(run_id)
@@ -232,9 +313,6 @@ class RunAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         return verb
 
-    def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
-        return {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-
     def _list_url(self) -> str:
         return reverse(f"{self.admin_site.name}:aion_run_changelist")
 
@@ -242,9 +320,9 @@ class RunAdmin(ReadOnlyAdmin):
         return reverse(f"{self.admin_site.name}:aion_run_change", args=[run_id])
 
 
-def _handlers(run: RunDescription, verb: str) -> Sequence[Any]:
-    """List the signals that the run's code takes, for the form."""
+def _handlers(run: RunDescription, kind: str) -> Sequence[HandlerDescription]:
+    """List the handlers of a kind that the run's code has, for the form."""
     definition = registry.workflows.get(run.workflow_type)
-    if verb != "signal" or definition is None:
+    if not kind or definition is None:
         return ()
-    return [handler for handler in definition.describe_handlers() if handler.kind == "signal"]
+    return [handler for handler in definition.describe_handlers() if handler.kind == kind]

@@ -138,7 +138,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
         """Show the page of a schedule."""
         schedule, described = self._schedule(request, object_id)
         context = {
-            **self._context(request, schedule.schedule_id),
+            **self.page_context(request, schedule.schedule_id),
             "schedule": described,
             "words": described.config.spec.describe(),
             "verbs": [v for v in VERBS.values() if self._offers(request, v, described)],
@@ -168,7 +168,7 @@ class ScheduleAdmin(ReadOnlyAdmin):
                 messages.success(request, " ".join(map(str, filter(None, [verb.label, told]))))
                 return HttpResponseRedirect(self._after(verb, pk))
         context = {
-            **self._context(request, f"{verb.label}: {schedule.schedule_id}"),
+            **self.page_context(request, f"{verb.label}: {schedule.schedule_id}"),
             "verb": verb,
             "form": form,
             "schedule": described,
@@ -189,9 +189,6 @@ class ScheduleAdmin(ReadOnlyAdmin):
     ) -> bool:
         fits = verb.when_paused is None or verb.when_paused == schedule.paused
         return fits and access().may(request.user, verb.verb)
-
-    def _context(self, request: HttpRequest, title: str) -> dict[str, Any]:
-        return {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
 
     def _address(self, name: str, *args: Any) -> str:
         return reverse(f"{self.admin_site.name}:aion_schedule_{name}", args=args)

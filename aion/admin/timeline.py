@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final
 
-from aion.core import events
-from aion.core.events import Event
+from aion.admin.groups import Group, groups
 from aion.core.history import Recorded
 
 MOST_ROWS: Final = 200
 WIDTH: Final = 1_000
 ROW: Final = 22
+LONGEST_LABEL: Final = 70
+_LETTER: Final = 6.6  # the width of a letter of a label, roughly
 _LABELS: Final = 6
 _NARROWEST: Final = 3
 
@@ -28,12 +29,12 @@ _NARROWEST: Final = 3
 class Bar:
     """A row of the drawing: something that began and, unless it is open, ended."""
 
-    kind: str  # activity, timer, child, message, mark
+    kind: str
     label: str
-    started_at: dt.datetime
     seq: int
-    ended_at: dt.datetime | None = None
-    outcome: str = "open"
+    started_at: dt.datetime
+    ended_at: dt.datetime | None
+    outcome: str
     x: float = 0.0
     width: float = 0.0
     y: int = 0
@@ -41,17 +42,25 @@ class Bar:
     @property
     def text_y(self) -> int:
         """Where the label's line stands."""
-        return self.y + 15
+        return self.y + 14
 
     @property
-    def is_late(self) -> bool:
-        """Whether the bar lies so far right that its label stands in front of it."""
-        return self.x + self.width > WIDTH * 0.6
+    def place(self) -> str:
+        """Where the label stands: behind the bar, in front of it, or inside where neither has room."""
+        needed = min(len(self.label), LONGEST_LABEL) * _LETTER + 10
+        if self.x + self.width + needed <= WIDTH:
+            return "behind"
+        return "front" if self.x >= needed else "inside"
 
     @property
     def label_x(self) -> float:
-        """Where the label begins, or ends if `is_late`."""
-        return self.x - 5 if self.is_late else self.x + self.width + 5
+        """Where the label begins, or ends if it stands in front."""
+        match self.place:
+            case "behind":
+                return self.x + self.width + 5
+            case "front":
+                return self.x - 5
+        return self.x + 6
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -82,26 +91,11 @@ class Timeline:
         return len(self.bars) * ROW + 20
 
 
-_OUTCOMES: Final[dict[type[Event], str]] = {
-    events.ActivityCompleted: "completed",
-    events.ActivityFailed: "failed",
-    events.ActivityTimedOut: "failed",
-    events.ActivityCancelled: "cancelled",
-    events.TimerFired: "completed",
-    events.TimerCancelled: "cancelled",
-    events.ChildWorkflowCompleted: "completed",
-    events.ChildWorkflowFailed: "failed",
-    events.ChildWorkflowCancelled: "cancelled",
-    events.ChildWorkflowTimedOut: "failed",
-    events.ChildWorkflowTerminated: "failed",
-    events.UpdateCompleted: "completed",
-}
-
-
 def timeline(history: Iterable[Recorded], *, now: dt.datetime | None) -> Timeline:
     """Lay a history out; `now` ends what is still open, None where the run has ended."""
-    bars = _bars(history)
-    shown, left_out = bars[:MOST_ROWS], max(0, len(bars) - MOST_ROWS)
+    drawn = [group for group in groups(history) if group.kind != "note"]
+    left_out = max(0, len(drawn) - MOST_ROWS)
+    shown = [_bar(group) for group in drawn[:MOST_ROWS]]
     moments = {bar.started_at for bar in shown} | {b.ended_at for b in shown if b.ended_at}
     if now is not None:
         moments.add(now)
@@ -117,95 +111,8 @@ def timeline(history: Iterable[Recorded], *, now: dt.datetime | None) -> Timelin
     return Timeline(shown, _ticks(places), left_out)
 
 
-def _bars(history: Iterable[Recorded]) -> list[Bar]:
-    bars: list[Bar] = []
-    waiting: dict[tuple[str, str], Bar] = {}
-    for recorded in history:
-        event = recorded.event
-        begun = _begun(event)
-        if begun is not None:
-            kind, key, label = begun
-            bar = Bar(kind, label, recorded.recorded_at, recorded.seq)
-            bars.append(bar)
-            waiting[kind, key] = bar
-            continue
-        ended = _ended(event)
-        if ended is not None:
-            known = waiting.pop(ended, None)
-            if known is None:  # a local activity has no event but its outcome
-                known = Bar(ended[0], _local(event), recorded.recorded_at, recorded.seq)
-                bars.append(known)
-            known.ended_at = recorded.recorded_at
-            known.outcome = _OUTCOMES[type(event)]
-            continue
-        mark = _mark(event)
-        if mark is not None:
-            bars.append(
-                Bar(
-                    mark[0],
-                    mark[1],
-                    recorded.recorded_at,
-                    recorded.seq,
-                    recorded.recorded_at,
-                    mark[2],
-                )
-            )
-    return bars
-
-
-def _begun(event: Event) -> tuple[str, str, str] | None:
-    match event:
-        case events.ActivityScheduled():
-            return "activity", event.activity_id, event.activity_type
-        case events.TimerStarted():
-            return "timer", event.timer_id, getattr(event, "summary", "") or "timer"
-        case events.ChildWorkflowStarted():
-            return "child", event.run_id, f"{event.workflow_type} {event.workflow_id}"
-        case events.UpdateAccepted():
-            return "update", event.update_id, event.name
-        case _:
-            return None
-
-
-def _ended(event: Event) -> tuple[str, str] | None:
-    match event:
-        case events.ActivityOutcome():
-            return "activity", event.activity_id
-        case events.TimerFired() | events.TimerCancelled():
-            return "timer", event.timer_id
-        case events.ChildOutcome():
-            return "child", event.run_id
-        case events.UpdateCompleted():
-            return "update", event.update_id
-        case _:
-            return None
-
-
-def _local(event: Event) -> str:
-    return getattr(event, "activity_type", "") or type(event).__name__
-
-
-def _mark(event: Event) -> tuple[str, str, str] | None:
-    match event:
-        case events.SignalReceived():
-            return "signal", event.name, "completed"
-        case events.CancelRequested():
-            return "signal", "cancel requested", "cancelled"
-        case events.WorkflowFailed() | events.WorkflowTimedOut() | events.WorkflowTerminated():
-            return "mark", _words(event), "failed"
-        case events.WorkflowCompleted() | events.WorkflowContinuedAsNew():
-            return "mark", _words(event), "completed"
-        case events.WorkflowCancelled():
-            return "mark", _words(event), "cancelled"
-        case events.WorkflowPaused() | events.WorkflowResumed() | events.WorkflowReopened():
-            return "mark", _words(event), "open"
-        case _:
-            return None
-
-
-def _words(event: Event) -> str:
-    name = type(event).__name__.removeprefix("Workflow")
-    return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+def _bar(group: Group) -> Bar:
+    return Bar(group.kind, group.label, group.seq, group.started_at, group.ended_at, group.outcome)
 
 
 def _places(moments: Sequence[dt.datetime]) -> dict[dt.datetime, float]:

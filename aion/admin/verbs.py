@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from django import forms
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from aion.access import Verb
-from aion.admin.forms import ReasonForm, ResetForm, SignalForm
-from aion.client import RunDescription, WorkflowHandle
+from aion.admin.forms import LoggedReasonForm, ReasonForm, ResetForm, SignalForm, UpdateForm
+from aion.client import RunDescription, UpdateHandle, WorkflowHandle
+from aion.core.errors import AionError, ResultTimeout
+from aion.core.plain import plain
 from aion.core.status import RunStatus
+from aion.store.dialects import connection
 
 Text = str | Promise
 
@@ -21,11 +26,17 @@ _OPEN: Final = frozenset(status for status in RunStatus if status.is_open)
 _FAILED: Final = frozenset(
     {RunStatus.FAILED, RunStatus.CANCELLED, RunStatus.TIMED_OUT, RunStatus.TERMINATED}
 )
+ANSWER_SECONDS: Final = 3.0
+_LONGEST_ANSWER: Final = 2_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RunVerb:
-    """A verb as the admin offers it. `act` takes the run's handle and the form's cleaned data."""
+    """A verb as the admin offers it. `act` takes the run's handle and the form's cleaned data.
+
+    It gives the handle of the run to go to, or of the update that was sent, or nothing. `handlers` is the
+    kind of the handlers that its form names.
+    """
 
     name: str
     label: Text
@@ -37,6 +48,7 @@ class RunVerb:
     for_many: bool = True
     held_only: bool = False
     is_destructive: bool = False
+    handlers: str = ""
 
     def fits(self, run: RunDescription) -> bool:
         """Tell whether the run's state allows the verb."""
@@ -47,6 +59,27 @@ def _signal(handle: WorkflowHandle, data: Mapping[str, Any]) -> None:
     handle.signal(
         data["signal"], *data["args"], kwargs=data["kwargs"], request_id=data["request_id"]
     )
+
+
+def _update(handle: WorkflowHandle, data: Mapping[str, Any]) -> UpdateHandle:
+    return handle.start_update(
+        data["update"], *data["args"], kwargs=data["kwargs"], id=data["request_id"], wait_for=""
+    )
+
+
+def answer(sent: UpdateHandle) -> str:
+    """Wait a few seconds for an update's answer and give it in words.
+
+    Inside a transaction nobody sees the update yet, so there is nothing to wait for.
+    """
+    seconds = 0.0 if connection().in_atomic_block else ANSWER_SECONDS
+    try:
+        result = sent.result(seconds)
+    except ResultTimeout:
+        return gettext("sent, and not answered yet")
+    except AionError as error:
+        return f"{error.code}: {error}"
+    return json.dumps(plain(result), ensure_ascii=False)[:_LONGEST_ANSWER]
 
 
 def _reset(handle: WorkflowHandle, data: Mapping[str, Any]) -> WorkflowHandle:
@@ -64,6 +97,20 @@ VERBS: Final[dict[str, RunVerb]] = {
             states=_OPEN,
             act=_signal,
             form=SignalForm,
+            handlers="signal",
+        ),
+        RunVerb(
+            name="update",
+            label=_("Update"),
+            explanation=_(
+                "Send an update and wait a few seconds for its answer. The workflow may refuse it."
+            ),
+            verb=Verb.UPDATE,
+            states=_OPEN,
+            act=_update,
+            form=UpdateForm,
+            for_many=False,
+            handlers="update",
         ),
         RunVerb(
             name="cancel",
@@ -105,6 +152,7 @@ VERBS: Final[dict[str, RunVerb]] = {
             verb=Verb.RELEASE,
             states=_OPEN,
             act=lambda handle, data: handle.release(),
+            form=LoggedReasonForm,
             held_only=True,
         ),
         RunVerb(

@@ -25,3 +25,12 @@ def duration(value: dt.timedelta | None) -> str:
     if days == 0:
         return f"{hours} h {minutes % 60} min"
     return f"{days} d {hours % 24} h"
+
+
+@register.filter
+def away(value: dt.datetime | None, now: dt.datetime) -> str:
+    """Write how far a moment is away: in 2 h 5 min, 3.0 s ago."""
+    if value is None:
+        return ""
+    text = duration(abs(value - now))
+    return f"in {text}" if value > now else f"{text} ago"

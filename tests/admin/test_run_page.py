@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from typing import Any
@@ -15,6 +16,7 @@ from aion.access import Verb
 from aion.client import WorkflowHandle
 from aion.core.history import from_lines
 from aion.core.pending import group_ends
+from examples.programs.update_with_validator import Account
 from tests.admin.conftest import browser_of
 from tests.language.worlds import status
 from tests.support import kit
@@ -84,7 +86,7 @@ def test_the_page_says_what_the_run_waits_for(browser: Client, run: WorkflowHand
         "test_run_page.py",
     ):
         assert text in page, text
-    assert buttons(page) == ["signal", "cancel", "terminate", "pause", "reset"]
+    assert buttons(page) == ["signal", "update", "cancel", "terminate", "pause", "reset"]
 
 
 def test_what_users_write_is_escaped_everywhere(
@@ -128,8 +130,9 @@ def test_the_timeline_is_drawn_without_script(browser: Client, run: WorkflowHand
     assert not re.search(r"\son\w+=", own.partition("<footer")[0])
 
 
+@pytest.mark.parametrize("shown", ["", "history=all&"])
 def test_a_long_history_comes_in_pages(
-    browser: Client, engine: Engine, script: Any, clock: StandingClock
+    browser: Client, engine: Engine, script: Any, clock: StandingClock, shown: str
 ) -> None:
     @script
     async def listening(me: kit.Scripted) -> None:
@@ -140,17 +143,37 @@ def test_a_long_history_comes_in_pages(
         handle.signal("note", number)
     engine.turns()
     seqs: list[int] = []
-    query = ""
+    query = f"?{shown}"
     while True:
         page = page_of(browser, handle, query)
-        table = page[page.index('class="aion-history"') :]
+        table = page[page.index('class="aion-history') :]
         seqs += [int(seq) for seq in re.findall(r"<tr>\s*<td>(\d+)</td>", table)]
-        later = re.findall(r'href="(\?from=\d+)#history">Later', page)
+        later = re.findall(r'href="([^"]*from=\d+)#history">Later', page)
         if not later:
             break
-        query = later[0]
+        query = html.unescape(later[0])
 
     assert seqs == [recorded.seq for recorded in handle.fetch_history()]
+
+
+def test_what_belongs_together_is_one_row_that_opens(
+    browser: Client, run: WorkflowHandle, engine: Engine, clock: StandingClock
+) -> None:
+    clock.move(60)
+    engine.perform(engine.begin())
+    clock.move(60)
+    engine.perform(engine.begin())
+    engine.turns()
+    page = page_of(browser, run)
+    compact = page[page.index('class="aion-history') :]
+    whole = page_of(browser, run, "?history=all")
+    (row,) = re.findall(r"<summary>kit.act .*?</details>", compact, re.DOTALL)
+
+    assert "failed" in row
+    assert "attempt 3" in row
+    assert [f"{kind} <" in row for kind in ("ActivityScheduled", "ActivityFailed")] == [True] * 2
+    assert "<td>ActivityFailed</td>" in whole
+    assert whole.count("<summary>kit.act") == 3  # each event is called as what it belongs to
 
 
 @pytest.mark.parametrize("query", ["?from=nonsense", "?from=-5", "?from=99999999", "?stack=1"])
@@ -179,7 +202,14 @@ def test_each_act_is_done_logged_and_kept_in_history(
         return status("order-42")
 
     assert done("pause") == "paused"
-    assert buttons(page_of(browser, run)) == ["signal", "cancel", "terminate", "resume", "reset"]
+    assert buttons(page_of(browser, run)) == [
+        "signal",
+        "update",
+        "cancel",
+        "terminate",
+        "resume",
+        "reset",
+    ]
     assert done("resume") == "running"
     assert done("terminate") == "terminated"
     assert done("reopen") == "running"
@@ -209,6 +239,107 @@ def test_a_signal_is_sent_once_from_a_form_sent_twice(
 
     assert run.result(0) == {"note": "x"}
     assert [r.kind for r in run.fetch_history()].count("SignalReceived") == 1
+
+
+def test_an_update_is_sent_once_from_a_form_sent_twice(
+    browser: Client, engine: Engine, clock: StandingClock
+) -> None:
+    handle = client.start_workflow(Account, 100, id="account")
+    engine.turns()
+    form = browser.get(f"/admin/aion/run/{handle.run_id}/act/update/").content.decode()
+    assert re.search(r"withdraw.*amount: integer", form, re.DOTALL)
+    for _ in range(2):
+        answer = act(browser, handle, "update", update="withdraw", args="[30]", request_id="one")
+    engine.turns()
+
+    assert "not answered yet" in answer.content.decode()  # the test's own transaction is open
+    assert handle.query("__stack_trace")
+    updates = [r for r in handle.fetch_history() if r.kind == "UpdateCompleted"]
+    assert [r.attributes["result"] for r in updates] == [70]
+    refused = act(browser, handle, "update", update="withdraw", args="{}", request_id="two")
+    assert "errorlist" in refused.content.decode()
+    entries = list(LogEntry.objects.values_list("change_message", flat=True))
+    assert entries == ["Update: withdraw"] * 2
+
+
+def test_pending_activities_are_operated(
+    browser: Client, run: WorkflowHandle, engine: Engine, clock: StandingClock
+) -> None:
+    def do(name: str) -> str:
+        address = f"/admin/aion/run/{run.run_id}/activity/{name}/?activity=1"
+        assert browser.get(address).status_code == 200
+        return browser.post(address, {"reason": "why not"}, follow=True).content.decode()
+
+    def links(page: str) -> list[str]:
+        return re.findall(r"/activity/(\w+)/\?activity=1", page)
+
+    assert links(page_of(browser, run)) == ["retry", "pause", "reset"]
+    assert links(do("pause")) == ["resume", "reset"]
+    assert "why not" in page_of(browser, run)
+    assert "wrong_state" in do("pause")
+    assert links(do("resume")) == ["retry", "pause", "reset"]
+    do("retry")
+    engine.perform(engine.begin())
+    assert run.describe().pending_activities[0].attempt == 3
+    do("reset")
+    assert run.describe().pending_activities[0].attempt == 1
+    logged = list(LogEntry.objects.order_by("id").values_list("change_message", flat=True))
+    assert [text.partition(":")[0] for text in logged] == [
+        "Pause",
+        "Resume",
+        "Retry now",
+        "Reset attempts",
+    ]
+    assert all(text.endswith(": why not") for text in logged)
+
+
+def test_activities_ask_for_their_permission(run: WorkflowHandle) -> None:
+    without = browser_of(*(set(Verb) - {Verb.OPERATE_ACTIVITY}))
+    address = f"/admin/aion/run/{run.run_id}/activity/retry/?activity=1"
+    before = counts()
+
+    assert "/activity/" not in page_of(without, run)
+    assert without.get(address).status_code == without.post(address).status_code == 403
+    assert counts() == before
+    browser = browser_of(Verb.VIEW, Verb.OPERATE_ACTIVITY)
+    assert browser.get(address.replace("=1", "=7")).status_code == 404
+    assert browser.get(address.replace("retry", "explode")).status_code == 404
+
+
+def test_children_are_a_tree_that_opens_level_by_level(
+    browser: Client, engine: Engine, script: Any, django_assert_num_queries: Any
+) -> None:
+    @script
+    async def nest(me: kit.Scripted, depth: int, name: str) -> None:
+        for number in range(3 if depth else 0):
+            below = f"{name}.{number}"
+            await workflow.start_child_workflow(kit.Scripted, "nest", depth - 1, below, id=below)
+        await workflow.sleep(10)
+
+    handle = engine.start("nest", 2, "top")
+    engine.go()
+
+    def shown(query: str) -> list[str]:
+        answer = browser.get(f"/admin/aion/run/{handle.run_id}/children/{query}")
+        assert answer.status_code == 200
+        pages.append(answer.content.decode())
+        return re.findall(r"/change/\">(top[.\d]+)<", pages[-1])
+
+    pages: list[str] = []
+    assert sorted(shown("")) == ["top.0", "top.1", "top.2"]
+    opening = html.unescape(re.findall(r'href="(\?open=[^"]+)"', pages[0])[0])
+    opened = shown(opening)
+    assert len(opened) == 6
+    first = opened.index(min(n for n in opened if n.count(".") == 2)[:5])
+    assert all(name.startswith(opened[first]) for name in opened[first : first + 4])
+    assert pages[-1].count("aion-depth-1") == 3
+    assert shown("?open=nonsense") == shown("")
+    assert (
+        "It has no children"
+        in browser.get(
+            f"/admin/aion/run/{client.get_workflow_handle('top.0.0').describe().run_id}/children/"
+        ).content.decode()
+    )
 
 
 @pytest.mark.parametrize(
