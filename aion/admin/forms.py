@@ -94,25 +94,23 @@ class MessageForm(LoggedReasonForm):
         return value
 
 
+def _handler(label: Any) -> forms.CharField:
+    """Make the field that names a handler; the page lists those that there are."""
+    listed = forms.TextInput(attrs={"list": "handlers", "class": "vTextField"})
+    return forms.CharField(label=label, max_length=255, widget=listed)
+
+
 class SignalForm(MessageForm):
     """A signal with its arguments."""
 
-    signal = forms.CharField(
-        label=_("Signal"),
-        max_length=255,
-        widget=forms.TextInput(attrs={"list": "handlers", "class": "vTextField"}),
-    )
+    signal = _handler(_("Signal"))
     field_order = ("signal", "args", "kwargs", "reason")
 
 
 class UpdateForm(MessageForm):
     """An update with its arguments."""
 
-    update = forms.CharField(
-        label=_("Update"),
-        max_length=255,
-        widget=forms.TextInput(attrs={"list": "handlers", "class": "vTextField"}),
-    )
+    update = _handler(_("Update"))
     field_order = ("update", "args", "kwargs", "reason")
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 from django.contrib import admin, messages
-from django.contrib.admin.models import LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
 from django.http import (
     Http404,
     HttpRequest,
@@ -246,7 +243,7 @@ class RunAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             handle = client.get_workflow_handle(run.workflow_id, run.run_id).activity(activity_id)
             try:
-                with self._logged(request, run, what, form.cleaned_data.get("reason")):
+                with self.logged(request, _row(run), what, form.cleaned_data.get("reason")):
                     verb.act(handle, request.user.get_username(), form.cleaned_data)
             except AionError as error:
                 form.add_error(None, f"{error.code}: {error}")
@@ -285,17 +282,9 @@ class RunAdmin(ReadOnlyAdmin):
     ) -> WorkflowHandle | UpdateHandle:
         handle = client.get_workflow_handle(run.workflow_id, run.run_id)
         said = [data.get(name) for name in ("signal", "update", "reason")]
-        with self._logged(request, run, verb.label, *said):
+        with self.logged(request, _row(run), verb.label, *said):
             new = verb.act(handle, data)
         return new or handle
-
-    @contextmanager
-    def _logged(self, request: HttpRequest, run: RunDescription, *said: Any) -> Iterator[None]:
-        """Act in a `with` block and write who did it: in one transaction, where both have one database."""
-        with transaction.atomic(using=router.db_for_write(LogEntry)):
-            yield
-            row = Run(id=run.run_id, workflow_id=run.workflow_id, status=run.status)
-            self.log_change(request, row, ": ".join(str(part) for part in said if part))
 
     def _run(self, request: HttpRequest, run_id: str) -> RunDescription:
         run = find_run(run_id)
@@ -318,6 +307,11 @@ class RunAdmin(ReadOnlyAdmin):
 
     def _run_url(self, run_id: uuid.UUID) -> str:
         return reverse(f"{self.admin_site.name}:aion_run_change", args=[run_id])
+
+
+def _row(run: RunDescription) -> Run:
+    """Give what the admin's log says of a run."""
+    return Run(id=run.run_id, workflow_id=run.workflow_id, status=run.status)
 
 
 def _handlers(run: RunDescription, kind: str) -> Sequence[HandlerDescription]:

@@ -23,6 +23,7 @@ from aion.admin.read_only import ReadOnlyAdmin
 from aion.client import ScheduleDescription, ScheduleHandle
 from aion.core.errors import AionError
 from aion.models import Schedule
+from aion.operations.clock import clock
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,8 @@ class ScheduleAdmin(ReadOnlyAdmin):
             **self.page_context(request, schedule.schedule_id),
             "schedule": described,
             "words": described.config.spec.describe(),
+            "zone": described.config.spec.time_zone or "UTC",
+            "now": clock.now(),
             "verbs": [v for v in VERBS.values() if self._offers(request, v, described)],
             "object_id": object_id,
         }
@@ -157,14 +160,10 @@ class ScheduleAdmin(ReadOnlyAdmin):
         form = verb.form(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             try:
-                told = verb.act(client.get_schedule_handle(schedule.schedule_id), form.cleaned_data)
+                told = self._carry_out(request, verb, schedule, form.cleaned_data)
             except AionError as error:
                 form.add_error(None, f"{error.code}: {error}")
             else:
-                said = ": ".join(
-                    map(str, filter(None, [verb.label, form.cleaned_data.get("note")]))
-                )
-                self.log_change(request, schedule, said)
                 messages.success(request, " ".join(map(str, filter(None, [verb.label, told]))))
                 return HttpResponseRedirect(self._after(verb, pk))
         context = {
@@ -175,6 +174,12 @@ class ScheduleAdmin(ReadOnlyAdmin):
             "back": self._address("change", pk),
         }
         return TemplateResponse(request, "admin/aion/schedule/act.html", context)
+
+    def _carry_out(
+        self, request: HttpRequest, verb: ScheduleVerb, schedule: Schedule, data: dict[str, Any]
+    ) -> Any:
+        with self.logged(request, schedule, verb.label, data.get("note")):
+            return verb.act(client.get_schedule_handle(schedule.schedule_id), data)
 
     def _schedule(self, request: HttpRequest, pk: str) -> tuple[Schedule, ScheduleDescription]:
         if not self.has_view_permission(request):

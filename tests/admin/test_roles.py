@@ -49,6 +49,7 @@ class World:
         yield from (self.run + name for name in ("change/", "children/", "history/"))
         yield from (self.schedule + name for name in ("change/", "history/"))
         yield self.run + "history.jsonl"
+        yield f"{RUNS}doctor/"
 
     def acts(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """What is done."""
@@ -165,7 +166,7 @@ def test_a_superuser_may_act_but_not_edit(world: World) -> None:
 def test_every_url_of_the_admin_is_among_those_that_are_tried(world: World) -> None:
     """A view that is added later must come here, too."""
     known = {"change", "children", "history", "export", "act", "batch", "act_on_activity"}
-    known |= {"changelist", "add", "delete"}
+    known |= {"changelist", "add", "delete", "doctor"}
     names = {name for name in _names() if name.startswith("aion_")}
 
     assert {name.split("_", 2)[2] for name in names} == known
