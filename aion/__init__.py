@@ -18,6 +18,7 @@ from aion.core.errors import (
     WorkflowAlreadyStarted,
     WorkflowFailureError,
 )
+from aion.core.payloads import register_converter
 from aion.core.retry import RetryPolicy
 
 __version__ = "0.1.0"
@@ -36,5 +37,6 @@ __all__ = [
     "WorkflowAlreadyStarted",
     "WorkflowFailureError",
     "activity",
+    "register_converter",
     "workflow",
 ]

@@ -10,6 +10,7 @@ import msgspec
 
 from aion.authoring.handler_definition import DYNAMIC, Handler, HandlerUnfinishedPolicy
 from aion.core.errors import DefinitionError
+from aion.core.payloads import schema_of
 from aion.core.signatures import CallSignature
 from aion.core.signatures.hints import signature_of
 
@@ -99,6 +100,9 @@ def _schema_of(signature: CallSignature, parameter: str | None) -> Schema:
         return ANYTHING
     model_schema = getattr(hint, "model_json_schema", None)  # a pydantic model describes itself
     try:
-        return model_schema() if callable(model_schema) else msgspec.json.schema(hint)
+        if callable(model_schema):
+            described: Schema = model_schema()
+            return described
+        return msgspec.json.schema(hint, schema_hook=schema_of)
     except (TypeError, ValueError, NotImplementedError, RecursionError):
         return ANYTHING

@@ -15,9 +15,11 @@ order they are declared (see `standins.choice_of`), so `UUID | str` is right and
 gives a UUID.
 """
 
+from aion.core.payloads.converters import schema_of
 from aion.core.payloads.decoding import Decoder, check_hint, decode, decoder_for
 from aion.core.payloads.encoding import encode
 from aion.core.payloads.limits import Limits, default_limits, set_default_limits
+from aion.core.payloads.registering import register_converter, unregister_converter
 
 __all__ = [
     "Decoder",
@@ -27,5 +29,8 @@ __all__ = [
     "decoder_for",
     "default_limits",
     "encode",
+    "register_converter",
+    "schema_of",
     "set_default_limits",
+    "unregister_converter",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as shapes
 
+from aion.core.payloads.converters import converter_of
 from aion.core.payloads.models import is_model, unfit_model_field
 from aion.core.payloads.standins import is_stand_in
 
@@ -60,7 +61,7 @@ def _node_problem(node: shapes.Type) -> str | None:
 
 
 def _custom_problem(kind: Any) -> str | None:
-    if kind is object or is_stand_in(kind):
+    if kind is object or is_stand_in(kind) or converter_of(kind) is not None:
         return None
     if is_model(kind):
         secret = unfit_model_field(kind)
@@ -69,7 +70,7 @@ def _custom_problem(kind: Any) -> str | None:
         return f"{name_of(kind)} is a database row; take its primary key instead"
     return (
         f"{name_of(kind)} cannot be rebuilt from JSON; use a dataclass, a TypedDict, "
-        f"a pydantic model or built-in types"
+        f"a pydantic model or built-in types, or register_converter()"
     )
 
 

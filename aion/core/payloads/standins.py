@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from aion.core.payloads.converters import Converter, converter_of
 from aion.core.payloads.models import is_model, load_model
 
 Build = Callable[[Any], object]
@@ -58,10 +59,27 @@ def build_custom(kind: Any, value: object) -> object:
         except msgspec.ValidationError as error:
             # msgspec adds the place to a ValueError, but lets its own errors pass as they are.
             raise ValueError(str(error)) from error
+    converter = converter_of(kind)
+    if converter is not None:
+        return _converted_back(kind, converter, value)
     if is_model(kind):
         return load_model(kind, msgspec.json.encode(value))
     # The only other class let through is `object`, which says as little as Any.
     return value
+
+
+def _converted_back(kind: type, converter: Converter, value: object) -> object:
+    try:
+        found = converter.decode(value)
+    except (ValueError, TypeError):
+        raise
+    except Exception as error:  # as a ValueError, so that msgspec adds the place and unions go on
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    if not isinstance(found, kind):
+        raise ValueError(  # noqa: TRY004  # it is the value that does not fit
+            f"the converter of {kind.__name__} gave a value of type {type(found).__name__}"
+        )
+    return found
 
 
 def typed_read(hint: Any) -> Read:

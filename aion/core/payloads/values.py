@@ -19,6 +19,7 @@ from typing import Any
 
 import msgspec
 
+from aion.core.payloads.converters import Converter, converter_for
 from aion.core.payloads.models import dump_model, is_model
 
 _ATOMS = frozenset(
@@ -69,14 +70,24 @@ _BASES: tuple[tuple[type, Callable[[Any], object]], ...] = (
 def simplify(value: object) -> object:
     """Give the JSON form of a value that msgspec does not know; this is its `enc_hook`.
 
-    Raises: TypeError saying what to pass instead.
+    Raises: TypeError saying what to pass instead; whatever a converter raises.
     """
+    converter = converter_for(value)
+    if converter is not None:
+        return _converted(value, converter)
     if is_model(type(value)):
         return dump_model(value)
     for base, plain in _BASES:
         if isinstance(value, base):
             return plain(value)
     raise TypeError(_refusal(value))
+
+
+def _converted(value: object, converter: Converter) -> object:
+    plain = converter.encode(value)
+    if holds_nonfinite(plain):  # the walk that looks for them does not see what converters give
+        raise ValueError("JSON has no NaN or infinity; use None or a string")
+    return plain
 
 
 def _refusal(value: object) -> str:
@@ -87,7 +98,10 @@ def _refusal(value: object) -> str:
         return f"{name} is a database row; pass its primary key and load it in an activity"
     if hasattr(value, "__await__"):
         return f"values of type {name} have no JSON form; was an await forgotten?"
-    return f"values of type {name} have no JSON form; use a dataclass or built-in types"
+    return (
+        f"values of type {name} have no JSON form; use a dataclass or built-in types, "
+        f"or register_converter()"
+    )
 
 
 def holds_nonfinite(value: Any) -> bool:

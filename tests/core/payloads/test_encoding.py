@@ -160,7 +160,8 @@ def test_the_whole_message() -> None:
 
     assert str(caught.value) == (
         "argument 'order'.content[2].value of activity ship cannot be stored as JSON: "
-        "values of type complex have no JSON form; use a dataclass or built-in types"
+        "values of type complex have no JSON form; use a dataclass or built-in types, "
+        "or register_converter()"
     )
 
 
