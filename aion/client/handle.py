@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from aion.authoring.interception import chains
@@ -22,6 +23,7 @@ from aion.operations import result as _result
 from aion.operations.checking import check_count, check_mapping
 from aion.operations.describe import RunDescription
 from aion.operations.describe import describe as _describe
+from aion.operations.follow import Follower
 from aion.operations.policies import QueryRejectCondition
 from aion.operations.query import query as _query
 from aion.operations.signal import signal as _signal
@@ -238,6 +240,26 @@ class WorkflowHandle(RunLifecycle):
         run = _find(self.workflow_id, self.run_id)
         return _histories.load_one(run.id, from_seq=from_seq, limit=limit)
 
+    def events(
+        self, *, after: int = 0, chain: bool = False, timeout: float | None = None
+    ) -> Iterator[Recorded]:
+        """Yield the run's events as they are committed, in order, until the run has ended.
+
+        `after` is the last seq that is known already: who stopped goes on there, without a gap or a repeat.
+        With `chain`, the runs that continue this one follow. `timeout` is how many seconds to wait for the
+        next event. Do not wait inside a transaction.
+
+        Raises:
+            RunNotFound: there is no such run, or it was deleted meanwhile.
+            InvalidArgument: `after` is no integer, or beyond the end of the history.
+            ResultTimeout: there was no event in time.
+        """
+        follower = self._follower(after, chain)
+        return (each for window in iter(partial(follower.window, timeout), []) for each in window)
+
+    def _follower(self, after: int, chain: bool) -> Follower:
+        return Follower(_find(self.workflow_id, self.run_id), after=after, chain=chain)
+
     async def aresult(self, timeout: float | None = None, *, type: Any = None) -> Any:
         """Async twin of `result`; it waits on a thread of its own, not on the one that all share."""
         return await waiting_twin(self.result)(timeout, type=type)
@@ -267,6 +289,15 @@ class WorkflowHandle(RunLifecycle):
         """Async twin of `describe`."""
         description: RunDescription = await twin(self.describe)()
         return description
+
+    async def aevents(
+        self, *, after: int = 0, chain: bool = False, timeout: float | None = None
+    ) -> AsyncIterator[Recorded]:
+        """Async twin of `events`; it waits on threads of its own, not on the one that all share."""
+        follower = await twin(self._follower)(after, chain)
+        while window := await waiting_twin(follower.window)(timeout):
+            for recorded in window:
+                yield recorded
 
     async def afetch_history(
         self, *, from_seq: int = 1, limit: int | None = None
