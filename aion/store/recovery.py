@@ -172,6 +172,23 @@ def _compared(row: tuple[Any, ...]) -> Compared:
     return Compared(**values)
 
 
+def torn(ids: Sequence[uuid.UUID]) -> list[uuid.UUID]:
+    """Find runs that do not go on where the run ends that they say they continue.
+
+    A run that is gone cannot be compared: retention deletes the oldest of a chain first.
+    """
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT r.id FROM aion_run r JOIN aion_run b ON b.id = r.continued_from_run_id "
+            f"WHERE {sql.among('r.id', 'uuid')} AND (r.workflow_id <> b.workflow_id "
+            "OR r.first_seq <> b.head_seq + 1 OR r.chain_position <> b.chain_position + 1 "
+            "OR b.closed_at IS NULL) ORDER BY r.id",
+            [sql.many(ids)],
+        )
+        return [sql.read_uuid(row[0]) for row in cursor.fetchall()]
+
+
 def lock(ids: Iterable[uuid.UUID]) -> list[uuid.UUID]:
     """Lock runs until the transaction ends; those that somebody works on are left out."""
     sql = dialect()

@@ -118,6 +118,12 @@ def load(key: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) -> list
     ]
 
 
+def living(*, after: uuid.UUID | None, limit: int) -> list[Schedule]:
+    """List schedules that are not deleted in the order of their keys, behind one."""
+    rows = _living() if after is None else _living().filter(id__gt=after)
+    return list(rows.order_by("id")[:limit])
+
+
 def due(*, now: dt.datetime, limit: int) -> list[uuid.UUID]:
     """Give the schedules that are to be looked at, the longest overdue first."""
     rows = _living().filter(due_at__lte=now).order_by("due_at")

@@ -36,9 +36,11 @@ from aion.core.pending import effective
 from aion.core.portions import portion
 from aion.core.shown import SHOWING, shown_of
 from aion.core.status import STATUS_AFTER
+from aion.models import Schedule
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import fencing, holds, lifecycle, publishing, recovery, workers
+from aion.schedules.state import state_of
+from aion.store import fencing, holds, lifecycle, publishing, recovery, schedules, workers
 from aion.store.dialects import alias, atomic
 from aion.store.listing import Selection
 from aion.store.recovery import Compared
@@ -72,6 +74,8 @@ class Recovery:
         self.report: dict[str, int] = {}
         self.broken: list[uuid.UUID] = []
         """Runs whose history has a gap: nothing can repair them."""
+        self.torn: list[uuid.UUID] = []
+        """Runs that do not go on where the run ends that they continue: nor those."""
         self._only = only
         self._progress = progress
 
@@ -84,6 +88,7 @@ class Recovery:
         self._remove_leftovers()
         self._find_stranded()
         if is_whole:
+            self._repair_schedules()
             self._fire_what_is_overdue()
             self._publish()
         if not self.dry_run:
@@ -143,6 +148,7 @@ class Recovery:
     def _repair_projections(self, ids: Sequence[uuid.UUID]) -> None:
         found = recovery.compare(ids)
         self.broken.extend(run.id for run in found if not run.is_whole)
+        self.torn.extend(recovery.torn(ids))
         wrong = [run.id for run in found if projected(run) != run]
         if not wrong:
             return
@@ -163,6 +169,26 @@ class Recovery:
                 again = wrongly_shown(recovery.lock(wrong))
                 recovery.write_shown(again)
             self._add("search attributes and memos repaired", len(again))
+
+    def _repair_schedules(self) -> None:
+        self._add("schedules repaired")
+        last: uuid.UUID | None = None
+        while found := schedules.living(after=last, limit=_BATCH):
+            last = found[-1].id
+            for schedule in found:
+                if wrongly_told(schedule):
+                    self._repair_schedule(schedule.id)
+
+    def _repair_schedule(self, key: uuid.UUID) -> None:
+        with self._batch():
+            schedule = schedules.lock(key)
+            if schedule is None or not (changes := wrongly_told(schedule)):
+                return
+            for name, value in changes.items():
+                setattr(schedule, name, value)
+            schedule.due_at = clock.now()  # the tick makes the rest of it anew
+            schedules.save(schedule, ("config", "version"))
+            self._add("schedules repaired", 1)
 
     def _remove_leftovers(self) -> None:
         again = True
@@ -237,6 +263,19 @@ def wrongly_shown(ids: Sequence[uuid.UUID]) -> list[ShownWrite]:
         for run_id, history in histories.items()
         if run_id in rows and not rows[run_id].agrees(right := shown_of(effective(history)))
     ]
+
+
+def wrongly_told(schedule: Schedule) -> dict[str, object]:
+    """Give what a schedule's row should say and does not."""
+    right = state_of(recorded.event for recorded in schedules.load(schedule.id))
+    if not right.version or right.deleted:
+        return {}  # without its first event nothing is known of it
+    names = ("config", "version", "paused", "note", "remaining_actions", "started_count")
+    return {
+        name: getattr(right, name)
+        for name in names
+        if getattr(right, name) != getattr(schedule, name)
+    }
 
 
 def projected(run: Compared) -> Compared:

@@ -8,17 +8,19 @@ from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
+import msgspec
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
 from aion import client, workflow
-from aion.client import WorkflowHandle
+from aion.client import OverlapPolicy, WorkflowHandle
 from aion.core.ids import uuid7
-from aion.models import ActivityTask, Event, Message, Run, Timer, Worker
+from aion.models import ActivityTask, Event, Message, Run, Schedule, Timer, Worker
 from aion_engine.runtime.recovery import Recovery
 from tests.acceptance import invariants
+from tests.runtime.schedule_kit import minutes, scheduled
 from tests.support import kit
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine
@@ -259,6 +261,53 @@ def test_what_is_overdue_is_fired(engine: Engine, clock: StandingClock, script: 
 
     assert recover() == {"overdue activities timed out": 1}
     assert_settled()
+
+
+def test_a_schedule_is_what_its_events_say(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(remaining_actions=5, overlap="allow_all", note="first")
+    minutes(clock, engine, 2)
+    schedule.pause("for a while")
+    schedule.trigger()
+    engine.tick()
+    schedule.update(lambda told: msgspec.structs.replace(told, overlap=OverlapPolicy.SKIP))
+    before = Schedule.objects.get()
+    assert (before.remaining_actions, before.started_count, before.version) == (3, 3, 2)
+    assert recover() == {}
+
+    Schedule.objects.update(
+        paused=False, note="", remaining_actions=9, started_count=0, version=7, config="{}"
+    )
+
+    assert recover() == {"schedules repaired": 1}
+    after = Schedule.objects.get()
+    for name in ("paused", "note", "remaining_actions", "started_count", "version", "config"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert recover() == {}
+    schedule.resume()
+    minutes(clock, engine, 1)
+    assert schedule.describe().started_count == 3  # skipped: three are open
+
+
+def test_a_chain_that_is_torn_is_named(
+    engine: Engine, script: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @script
+    async def main(me: kit.Scripted, rounds: int) -> None:
+        if rounds:
+            workflow.continue_as_new("main", rounds - 1)
+
+    engine.start("main", 2, id="chain")
+    engine.go()
+    _, second, third = Run.objects.filter(workflow_id="chain").order_by("first_seq")
+    assert recover() == {}
+
+    Run.objects.filter(id=second.id).update(first_seq=second.first_seq + 1)
+    Run.objects.filter(id=third.id).update(chain_position=9)
+    with pytest.raises(CommandError, match="torn_chains: 2 runs"):
+        call_command("recover_workflows", "--json")
+
+    report = json.loads(capsys.readouterr().out)
+    assert report["torn_chains"] == sorted([str(second.id), str(third.id)])
 
 
 def test_a_history_with_a_gap_is_named_and_left_alone(

@@ -57,15 +57,25 @@ class Command(AionCommand):
         broken = [str(run_id) for run_id in recovery.broken]
         rows = [(what, f"{count:>8}") for what, count in report.items()]
         heading = "WOULD BE REPAIRED" if options["dry_run"] else "REPAIRED"
-        data = {"dry_run": options["dry_run"], "repaired": report, "broken_histories": broken}
+        torn = [str(run_id) for run_id in recovery.torn]
+        data = {
+            "dry_run": options["dry_run"],
+            "repaired": report,
+            "broken_histories": broken,
+            "torn_chains": torn,
+        }
         self.answer(table((heading, "   COUNT"), rows), data, as_json=options["json"])
-        if broken:
-            named = "\n  ".join(broken[:_MOST_NAMED])
-            raise CommandError(
-                f"broken_histories: the histories of {len(broken)} runs have gaps, which nothing can "
-                f"repair but a backup:\n  {named}"
-            )
+        _refuse("broken_histories", broken, "histories have gaps")
+        _refuse("torn_chains", torn, "runs do not go on where the run ends that they continue")
 
     def _show(self, what: str, done: int, total: int) -> None:
         filled = "#" * (_BAR * done // total)
         self.progress(f"[{filled:<{_BAR}}] {done:,} of {total:,} runs, {what}      ")
+
+
+def _refuse(code: str, run_ids: list[str], what: str) -> None:
+    if run_ids:
+        named = "\n  ".join(run_ids[:_MOST_NAMED])
+        raise CommandError(
+            f"{code}: {len(run_ids)} {what}, which nothing can repair but a backup:\n  {named}"
+        )
