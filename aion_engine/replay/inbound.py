@@ -24,8 +24,8 @@ from aion.core.headers import Headers
 from aion_engine.replay.plain_code import begin
 
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
-Around = Callable[[Handler, Any], Any]
-"""Gives the coroutine that runs a handler, on the workflow object, inside of its interceptors."""
+Around = Callable[[Callable[..., Any], bool], Any]
+"""Gives the coroutine that calls a handler inside of its interceptors; the handler may give one, too."""
 
 
 def run_method(
@@ -72,14 +72,14 @@ def around_update(
 
 
 def _around(chain: Chain, input: CallInput) -> Around:
-    def call(handler: Handler, target: Any) -> Any:
+    def around(call: Callable[..., Any], waits: bool) -> Any:
         async def handle(input: CallInput) -> Any:
-            outcome = handler.call(target, tuple(input.args), dict(input.kwargs))
-            return await outcome if handler.is_async else outcome
+            outcome = call(tuple(input.args), dict(input.kwargs))
+            return await outcome if waits else outcome
 
         return chain(input, handle)
 
-    return call
+    return around
 
 
 def answer_query(

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -17,12 +19,19 @@ import msgspec
 from aion.authoring.handler_definition import DYNAMIC, Handler, HandlerUnfinishedPolicy
 from aion.authoring.interception import Chains
 from aion.authoring.workflow_definition import WorkflowDefinition
-from aion.core.errors import PayloadError, QueryError, ReadOnlyContext, UnknownQuery
+from aion.core.errors import (
+    PayloadError,
+    QueryError,
+    ReadOnlyContext,
+    UnknownQuery,
+    WorkflowCodeError,
+)
 from aion.core.events import SignalReceived
 from aion.core.headers import Headers
 from aion.core.payloads import decode
 from aion.core.signatures import decode_arguments
 from aion_engine.replay.inbound import Around, answer_query, around_signal
+from aion_engine.replay.plain_code import handle
 
 log = logging.getLogger("aion.workflow")
 
@@ -112,19 +121,19 @@ class Messages:
     ) -> None:
         """Run a handler, plain or async; `done` gets its result or error, which otherwise ends the run.
 
-        With interceptors `around` it a plain handler is a task, too. It takes its first step at once, so
-        that it is done at the same point as without them, unless an interceptor waits.
+        With interceptors `around` it, or in a plain workflow, where it may wait, a plain handler is a task,
+        too. It takes its first step at once, so that it is done at the same point as without them, unless
+        something waits.
         """
         finish = done or self._signal_done
-        target = self._host.target
+        waits = handler.is_async or self._host.definition.is_plain
+        call = partial(handle, self._host.definition, handler, self._host.target)
         try:
-            outcome = (
-                handler.call(target, args, kwargs) if around is None else around(handler, target)
-            )
+            outcome = call(args, kwargs) if around is None else around(call, waits)
         except BaseException as error:  # noqa: BLE001  # `finish` sorts out what it means
             finish(None, error)
             return
-        if around is None and not handler.is_async:
+        if around is None and not waits:
             finish(outcome, None)
             return
         # An update's handler keeps the context in which it is current; a signal's has none of its own.
@@ -150,7 +159,12 @@ class Messages:
         finish(None if error else task.result(), error)
 
     def _signal_done(self, result: Any, error: BaseException | None) -> None:
-        del result
+        if result is not None and inspect.iscoroutine(result):
+            result.close()
+            error = WorkflowCodeError(
+                f"A signal handler gave the coroutine {result.__qualname__}, which nobody awaits: "
+                "write the handler as `async def`, and await it there"
+            )
         if error is not None and not is_cancel(error):
             self._host.fail(error)
 

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
+from aion.authoring.handler_definition import Handler
 from aion.authoring.plain import current_plain_code
 from aion.authoring.workflow_definition import WorkflowDefinition
 
@@ -35,6 +36,19 @@ def begin(
         return run_plainly(definition.run, *args, **kwargs)
     coroutine: Coroutine[Any, Any, Any] = definition.run(*args, **kwargs)
     return coroutine
+
+
+def handle(
+    definition: WorkflowDefinition,
+    handler: Handler,
+    target: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    """Call a handler of a message; a plain one of a plain workflow gives a coroutine, so that it may wait."""
+    if definition.is_plain and not handler.is_async:
+        return run_plainly(handler.call, target, args, kwargs)
+    return handler.call(target, args, kwargs)
 
 
 async def run_plainly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

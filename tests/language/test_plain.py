@@ -14,7 +14,7 @@ from aion import ActivityError, ApplicationError, ChildWorkflowError, RetryPolic
 from aion.authoring.registry import registry
 from aion.client import WorkflowHandle
 from aion.core import events
-from aion.core.errors import NotInWorkflow
+from aion.core.errors import NotInWorkflow, UpdateFailed, UpdateRefused
 from aion.core.history import Recorded
 from aion.core.signatures import encode_arguments
 from aion.models import Run
@@ -431,3 +431,155 @@ def test_the_database_is_out_of_reach(engine: Engine, clock: StandingClock) -> N
     problem = handle.describe().problem
     assert problem is not None
     assert problem["type"] == "ForbiddenInWorkflow"
+
+
+# --- messages --------------------------------------------------------------------------------------
+
+
+class Desk:
+    """What both forms of the next workflow share."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.search = workflow.CancelScope()
+        self.closed = False
+
+    @workflow.query
+    def read(self) -> list[str]:
+        return self.log
+
+    @workflow.signal
+    def close(self) -> None:
+        self.closed = True
+
+    @workflow.signal
+    def give_up(self) -> None:
+        self.search.cancel()
+
+
+@workflow.defn(name="plain.AwaitingDesk")
+class AwaitingDesk(Desk):
+    @workflow.run
+    async def run(self) -> list[str]:
+        with self.search:
+            await workflow.receive("found")
+        self.log.append(f"cancelled {self.search.cancelled}")
+        await workflow.wait_condition(lambda: self.closed and workflow.all_handlers_finished())
+        self.log.append(str(await workflow.execute_child_workflow(child, 4)))
+        return self.log
+
+    @workflow.signal
+    async def serve(self, name: str) -> None:
+        self.log.append(f"begin {name}")
+        self.log.append(await work(name))
+
+    @workflow.update
+    async def ask(self, name: str) -> str:
+        info = workflow.current_update_info()
+        assert info is not None
+        await workflow.sleep(3)
+        return f"{info.name} {info.id} {await work(name)}"
+
+    @ask.validator  # type: ignore[attr-defined]
+    def check(self, name: str) -> None:
+        if not name:
+            raise ValueError("a name is missing")
+
+
+@workflow.defn(name="plain.PlainDesk")
+class PlainDesk(Desk):
+    @workflow.run
+    def run(self) -> list[str]:
+        with self.search:
+            workflow.receive("found")
+        self.log.append(f"cancelled {self.search.cancelled}")
+        workflow.wait_condition(lambda: self.closed and workflow.all_handlers_finished())
+        self.log.append(str(workflow.execute_child_workflow(child, 4)))
+        return self.log
+
+    @workflow.signal
+    def serve(self, name: str) -> None:
+        self.log.append(f"begin {name}")
+        self.log.append(work(name))
+
+    @workflow.update
+    def ask(self, name: str) -> str:
+        info = workflow.current_update_info()
+        assert info is not None
+        workflow.sleep(3)
+        return f"{info.name} {info.id} {work(name)}"
+
+    @ask.validator  # type: ignore[attr-defined]
+    def check(self, name: str) -> None:
+        if not name:
+            raise ValueError("a name is missing")
+
+
+@pytest.mark.parametrize("forgets", [False, True], ids=["kept", "lost"])
+def test_handlers_of_both_forms_have_the_same_history(
+    engine: Engine, clock: StandingClock, forgets: bool
+) -> None:
+    engine = Forgetful() if forgets else engine
+    lives = []
+    for kind in (AwaitingDesk, PlainDesk):
+        clock.at = START
+        desk: Any = kind
+        handle = client.start_workflow(desk)
+        handle.signal("serve", "a")
+        update = handle.start_update("ask", "b", id="u", wait_for="")
+        refused = handle.start_update("ask", "", id="v", wait_for="")
+        handle.signal("serve", "c")
+        engine.go()
+        handle.signal("give_up")
+        handle.signal("close")
+        engine.go()
+        assert handle.query("read") == ["begin a", "begin c", "a", "c", "cancelled True"]
+        rest(engine, clock)
+        assert update.result(0) == "ask u b"
+        with pytest.raises(UpdateRefused, match="a name is missing"):
+            refused.result(0)
+        lives.append((handle.result(0), kinds(handle)))
+
+    assert lives[0] == lives[1]
+    assert lives[0][0][-1] == "8"
+
+
+def test_a_plain_handler_that_fails_or_continues_as_new(
+    engine: Engine, clock: StandingClock
+) -> None:
+    def program(me: Both) -> Any:
+        def swap(value: str) -> str:
+            if work(value) == "bad":
+                raise ApplicationError("no", type="No")
+            workflow.continue_as_new("late")
+
+        workflow.set_update_handler("swap", swap)
+        workflow.receive("never")
+
+    PLAIN["late"] = lambda _: "went on"
+    handle = ran(engine, clock, program)
+    failing = handle.start_update("swap", "bad", wait_for="")
+    engine.go()
+    with pytest.raises(UpdateFailed):
+        failing.result(0)
+    handle.start_update("swap", "good", wait_for="")
+    engine.go()
+
+    assert handle.result(0) == "went on"
+
+
+def test_a_forgotten_await_in_a_signal_handler_is_said(engine: Engine, script: Any) -> None:
+    async def nobody_awaits(_: Any) -> None: ...
+
+    @script
+    async def main(me: kit.Scripted) -> None:
+        workflow.set_signal_handler("poke", lambda value: nobody_awaits(value))
+        await workflow.receive("end")
+
+    handle = engine.start("main")
+    handle.signal("poke", 1)
+    engine.go()
+
+    problem = handle.describe().problem
+    assert problem is not None
+    assert "nobody_awaits, which nobody awaits" in problem["message"]
