@@ -557,3 +557,22 @@ def test_the_same_history_when_instances_are_lost(
         ]
 
     same_when_lost(story, clock)
+
+
+def test_many_children_do_not_wake_their_parent_one_by_one(engine: Engine, script: Any) -> None:
+    """What has come by the time of a turn is folded in that turn: no storm of turns, each with a replay."""
+
+    @script
+    async def main(me: Scripted, count: int) -> int:
+        return sum(
+            await asyncio.gather(*(run_child(Scripted, "double", each) for each in range(count)))
+        )
+
+    handle = engine.start("main", 300)
+    turns = 0
+    while (batch := engine.turn()).seen:
+        turns += handle.run_id in batch.seen
+
+    assert handle.result(0) == 300 * 299
+    assert turns <= 5
+    assert kinds(handle).count("ChildWorkflowCompleted") == 300
