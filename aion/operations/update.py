@@ -22,7 +22,7 @@ from aion.operations import bell
 from aion.operations.checking import check_headers, check_text
 from aion.operations.clock import clock
 from aion.operations.target import lock_open
-from aion.store import mailbox, updates
+from aion.store import mailbox, runs, updates
 from aion.store.dialects import atomic
 from aion.store.updates import Standing, UpdateAnswer
 
@@ -101,7 +101,8 @@ def wait_for_update(
 ) -> bytes | None:
     """Wait until an update is accepted or completed; gives the encoded result where it is waited for.
 
-    Who waits for the acceptance does not hear of the handler's error: that is the result's.
+    Who waits for the acceptance does not hear of the handler's error: that is the result's. An update that
+    found its run gone on is waited for where it was handed on to.
 
     Raises:
         UpdateRefused: its validator refused it, or the run ended before; `__cause__` says why.
@@ -116,6 +117,11 @@ def wait_for_update(
     try:
         while True:
             found = updates.find(run_id, update_id)
+            if found is None and (successor := runs.successor(run_id)) is not None:
+                run_id = successor.id  # which had to take it, because the run had just gone on
+                waiter.close()
+                waiter = bell.the_bell().result_waiter(run_id)
+                continue
             if found is not None and found.state in _THERE[until]:
                 return _read(found, until)
             left = None if limit is None else limit - clock.monotonic()

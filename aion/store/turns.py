@@ -34,7 +34,7 @@ from aion.store.rows import (
 from aion.store.runs import NewRun
 from aion.store.sealing import stored_failure, stored_payload, stored_problem
 from aion.store.shown import ShownWrite
-from aion.store.updates import UpdateAnswer
+from aion.store.updates import Moved, UpdateAnswer
 
 GOING_ON_COLUMNS = {
     "id": "uuid",
@@ -80,6 +80,7 @@ class TurnWrites:
     outgoing: list[Outgoing] = dataclasses.field(default_factory=list)
     parents_closed: list[uuid.UUID] = dataclasses.field(default_factory=list)
     updates: list[UpdateAnswer] = dataclasses.field(default_factory=list)
+    updates_moved: list[Moved] = dataclasses.field(default_factory=list)
     updates_abandoned: list[uuid.UUID] = dataclasses.field(default_factory=list)
     requests: list[Taken] = dataclasses.field(default_factory=list)
     attributes: list[ShownWrite] = dataclasses.field(default_factory=list)
@@ -109,6 +110,7 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         mailbox.post([*writes.messages_out, *unstarted, *refused, *sent], now=now, cursor=cursor)
         requests.remember(cursor, writes.requests)
         updates.answer(cursor, writes.updates)
+        updates.move(cursor, writes.updates_moved)
         updates.abandon(cursor, writes.updates_abandoned)
         shown.write(cursor, writes.attributes)
         _hold(cursor, writes.holds)

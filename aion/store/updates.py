@@ -110,6 +110,20 @@ def answer(cursor: Any, answers: Sequence[UpdateAnswer]) -> None:
         dialect().update(cursor, "aion_update", COLUMNS, rows, keys=2)
 
 
+Moved = tuple[uuid.UUID, uuid.UUID, str]
+"""An update that goes to another run: that run, the run that it was for, its id."""
+
+
+def move(cursor: Any, moves: Sequence[Moved]) -> None:
+    """Hand updates that nobody has accepted to the runs that go on."""
+    if moves:
+        sql = dialect()
+        cursor.executemany(
+            "UPDATE aion_update SET run_id = %s WHERE run_id = %s AND update_id = %s",
+            [(sql.uuid(to), sql.uuid(before), update_id) for to, before, update_id in moves],
+        )
+
+
 def abandon(cursor: Any, run_ids: Sequence[uuid.UUID]) -> None:
     """Answer the updates that runs left open when they closed: what was not accepted is refused."""
     if not run_ids:

@@ -26,15 +26,15 @@ def advance(
     at: dt.datetime,
     start: Recorded | None = None,
     refused: list[tuple[str, Failure]] | None = None,
-    passed_on: list[Event] | None = None,
+    passed_on: list[Event | UpdateRequest] | None = None,
 ) -> list[Recorded]:
     """Fold what is new, in order, and give the events to append, from `instance.head_seq` + 1 on.
 
     `start` is the run's first event, recorded when the run was created but not folded yet. `at` is the
     time to record; it never goes back, so an earlier clock is corrected to the last event's time.
     What the code no longer waits for leaves no event, nor does an update that is refused: that goes to
-    `refused`. Signals and cancel requests that find the code gone on to a successor are not folded: they go
-    to `passed_on`, for the successor.
+    `refused`. Messages that find the code gone on to a successor are not folded: they go to `passed_on`, for
+    the successor.
 
     Raises:
         WorkflowCodeError, NonDeterminismError, or what the definition holds on: the instance is broken
@@ -55,7 +55,7 @@ def advance(
     else:
         at = max(at, instance.now)
     for arrival in arrivals:
-        event = _admitted(instance, arrival, refused)
+        event = _admitted(instance, arrival, refused, passed_on)
         if event is None or not _is_folded(instance, event, passed_on):
             continue
         seq += 1
@@ -100,10 +100,14 @@ def _admitted(
     instance: Instance,
     arrival: Event | UpdateRequest,
     refused: list[tuple[str, Failure]] | None,
+    passed_on: list[Event | UpdateRequest] | None,
 ) -> Event | None:
     """Give the event to fold: an update request becomes one when its validator lets it."""
     if not isinstance(arrival, UpdateRequest):
         return arrival
+    if passed_on is not None and instance.goes_on:
+        passed_on.append(arrival)
+        return None
     failure = instance.refuse_update(arrival)
     if failure is None:
         return UpdateAccepted(
@@ -117,7 +121,9 @@ def _admitted(
     return None
 
 
-def _is_folded(instance: Instance, event: Event, passed_on: list[Event] | None) -> bool:
+def _is_folded(
+    instance: Instance, event: Event, passed_on: list[Event | UpdateRequest] | None
+) -> bool:
     """Tell whether an arrival becomes history here; it may be unwanted, or the successor's."""
     if instance.goes_on and isinstance(event, PASSED_ON):
         if passed_on is not None:

@@ -7,6 +7,7 @@ import uuid
 
 from aion.core.events import Event, SignalReceived
 from aion.core.failures import Failure, encode_failure
+from aion.core.requests import UpdateRequest
 from aion.store.turns import TurnWrites
 from aion.store.updates import UpdateAnswer
 from aion_engine.runtime import effects
@@ -17,7 +18,8 @@ class Aside:
     """What waited for a run and does not become history there."""
 
     refused: list[tuple[str, Failure]] = dataclasses.field(default_factory=list)  # updates
-    passed_on: list[Event] = dataclasses.field(default_factory=list)  # for the successor
+    # For the successor:
+    passed_on: list[Event | UpdateRequest] = dataclasses.field(default_factory=list)
     repeated: list[SignalReceived] = dataclasses.field(default_factory=list)  # taken before
 
     def clear(self) -> None:

@@ -7,13 +7,16 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from aion.core import events
 from aion.core.errors import InvalidArgument
 from aion.core.failures import encode_failure, failure_from
 from aion.core.history import Recorded, encode_event
 from aion.core.ids import uuid7
+from aion.core.requests import UpdateRequest
 from aion.core.status import STATUS_AFTER, TERMINAL_EVENTS
-from aion.store import mailbox
+from aion.store import mailbox, updates
 from aion.store.outgoing import Outgoing
 from aion.store.rows import ActivityOrder, NewEvents, RunRow, RunUpdate, TimerOrder
 from aion.store.turns import TurnWrites
@@ -132,7 +135,7 @@ def add_turn(
     writes: TurnWrites,
     started: events.WorkflowStarted | None = None,
     cancelled: bool = False,
-    for_successor: Sequence[events.Event] = (),
+    for_successor: Sequence[events.Event | UpdateRequest] = (),
 ) -> RunUpdate:
     """Add one run's turn to a batch: its events, the rows they mean, and the run's new projection.
 
@@ -165,10 +168,27 @@ def add_turn(
     if successor is not None:
         update.has_successor = True
         writes.new_runs.append(successor)
-        writes.messages_out.extend(mailbox.message(successor.id, one) for one in for_successor)
+        _bequeath(run.id, successor.id, for_successor, writes)
     elif update.closed_at is not None:
         report_to_parent(run, gained[-1].event, writes)
     return update
+
+
+def _bequeath(
+    run_id: uuid.UUID,
+    successor_id: uuid.UUID,
+    messages: Sequence[events.Event | UpdateRequest],
+    writes: TurnWrites,
+) -> None:
+    """Put messages that a run leaves into the mailbox of its successor, where who waits will find them."""
+    for one in messages:
+        if isinstance(one, UpdateRequest):
+            writes.updates_moved.append((successor_id, run_id, one.update_id))
+            writes.messages_out.append(
+                (successor_id, updates.KIND, msgspec.json.encode(one).decode())
+            )
+        else:
+            writes.messages_out.append(mailbox.message(successor_id, one))
 
 
 def _project(turn: Turn, last: Recorded, update: RunUpdate) -> None:

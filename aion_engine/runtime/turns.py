@@ -222,7 +222,7 @@ class Turns:
         self,
         work: Work,
         gained: list[Recorded],
-        passed_on: list[Event],
+        passed_on: list[Event | UpdateRequest],
         writes: TurnWrites,
     ) -> RunUpdate:
         """Add what a turn that succeeded writes."""

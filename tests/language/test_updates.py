@@ -20,7 +20,7 @@ from aion.core.errors import (
     UpdateRefused,
 )
 from aion.models import Update
-from tests.language.worlds import found, kinds, rest, same_when_lost
+from tests.language.worlds import Forgetful, found, kinds, rest, same_when_lost
 from tests.support import kit
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine
@@ -419,6 +419,48 @@ def test_an_update_that_comes_with_the_end_is_refused(
     with pytest.raises(UpdateRefused) as caught:
         update.result(0)
     assert "has ended" in str(caught.value.__cause__)
+
+
+@pytest.mark.parametrize("kind", [Engine, Forgetful], ids=["kept", "lost"])
+@pytest.mark.parametrize("until", ["", "accepted"])
+def test_an_update_behind_a_continue_as_new_is_the_successors(
+    kind: type[Engine], script: Any, until: str
+) -> None:
+    engine = kind()
+
+    @script
+    async def main(me: kit.Scripted, rounds: int) -> Any:
+        async def ask(value: int) -> list[Any]:
+            if value < 0:
+                raise ValueError("not below zero")
+            await asyncio.sleep(0)
+            me.notes.append("end")
+            return [rounds, value, workflow.info().run_id]
+
+        workflow.set_update_handler("ask", ask, validator=lambda value: None)
+        await workflow.wait_condition(lambda: me.notes)
+        if rounds:
+            workflow.continue_as_new("main", rounds - 1)
+        return "over"
+
+    handle = engine.start("main", 1, id="m")
+    engine.turns()
+    handle.signal("note", 1)
+    failing = handle.start_update("ask", -1, id="b", wait_for="")
+    first = handle.start_update("ask", 7, id="a", wait_for="")
+    engine.turns()
+
+    successor = client.get_workflow_handle("m")
+    assert successor.describe().run_id != handle.run_id
+    assert first.result(0) == [0, 7, str(successor.describe().run_id)]
+    with pytest.raises(UpdateFailed, match="not below zero"):
+        failing.result(0)
+    assert "UpdateAccepted" not in kinds(handle)
+    assert kinds(successor).count("UpdateAccepted") == 2
+    again = successor.start_update("ask", 7, id="a", wait_for=until)
+    assert again.result(0)[1] == 7
+    assert kinds(successor).count("UpdateAccepted") == 2
+    engine.close()
 
 
 def test_continuing_as_new_from_a_handler(engine: Engine, account: WorkflowHandle) -> None:
