@@ -192,22 +192,26 @@ class CountQuery(Chosen):
 class Batch(Strict):
     """A verb for many runs, in one go of at most `limit`; `cursor` goes on where the last one stopped."""
 
-    verb = serializers.ChoiceField(["cancel", "terminate", "signal", "pause", "resume", "reopen"])
+    verb = serializers.ChoiceField(
+        ["cancel", "terminate", "signal", "pause", "resume", "reopen", "release", "reset"]
+    )
     query = Text(max_length=LONGEST_TEXT)
     reason = Text(max_length=2_000, allow_blank=True, default="")
     signal = Text(max_length=255, default="", help_text="the signal's name, for that verb")
     args = serializers.ListField(child=_value(), default=list)
     kwargs = serializers.DictField(child=_value(), default=dict)
+    to = serializers.ChoiceField(["start", "last"], default="start", help_text="of a reset")
+    reapply_signals = serializers.BooleanField(default=True, help_text="of a reset")
     limit = serializers.IntegerField(min_value=1, max_value=LARGEST_BATCH, default=100)
     dry_run = serializers.BooleanField(default=False)
     cursor = Text(max_length=1_000, default="", allow_blank=True)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """A signal has a name, and no reason; the other verbs have no signal."""
+        """A signal has a name; it and a release have no reason; the other verbs have no signal."""
         if (attrs["verb"] == "signal") != bool(attrs["signal"]):
             raise serializers.ValidationError({"signal": ["belongs to the verb signal, always"]})
-        if attrs["verb"] == "signal" and attrs["reason"]:
-            raise serializers.ValidationError({"reason": ["A signal has none."]})
+        if attrs["verb"] in ("signal", "release") and attrs["reason"]:
+            raise serializers.ValidationError({"reason": [f"A {attrs['verb']} has none."]})
         return attrs
 
 

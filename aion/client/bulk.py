@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from aion.client.calls import message, waiting_twin
+from aion.client.calls import message, policy, waiting_twin
 from aion.client.listing import type_name
 from aion.operations import bulk as _bulk
 from aion.operations.bulk import BulkResult, Walk
 from aion.operations.filters import RunFilter
+from aion.operations.policies import ResetPoint
 
 
 def _asked(query: str, options: Mapping[str, Any]) -> tuple[RunFilter, Walk]:
@@ -67,6 +68,29 @@ def reopen_workflows(query: str = "", *, reason: str = "", **options: Any) -> Bu
     return _bulk.reopen_all(*_asked(query, options), reason=reason)
 
 
+def release_workflows(query: str = "", **options: Any) -> BulkResult:
+    """Let the held runs that a query and filters mean try again now (see `cancel_workflows`)."""
+    return _bulk.release_all(*_asked(query, options))
+
+
+def reset_workflows(
+    query: str = "",
+    *,
+    to: ResetPoint | str = ResetPoint.START,
+    reason: str = "",
+    reapply_signals: bool = True,
+    **options: Any,
+) -> BulkResult:
+    """Let the runs that a query and filters mean go on from a point as new runs (see `cancel_workflows`).
+
+    `to` is `start`, to begin anew, or `last`, to keep all but the end. Runs that others have followed are
+    skipped.
+    """
+    wanted, walk = _asked(query, options)
+    point = policy(ResetPoint, to, "to")
+    return _bulk.reset_all(wanted, walk, to=point, reason=reason, reapply_signals=reapply_signals)
+
+
 async def acancel_workflows(query: str = "", **options: Any) -> BulkResult:
     """Async twin of `cancel_workflows`, on a thread of its own."""
     result: BulkResult = await waiting_twin(cancel_workflows)(query, **options)
@@ -102,4 +126,16 @@ async def aresume_workflows(query: str = "", **options: Any) -> BulkResult:
 async def areopen_workflows(query: str = "", **options: Any) -> BulkResult:
     """Async twin of `reopen_workflows`, on a thread of its own."""
     result: BulkResult = await waiting_twin(reopen_workflows)(query, **options)
+    return result
+
+
+async def arelease_workflows(query: str = "", **options: Any) -> BulkResult:
+    """Async twin of `release_workflows`, on a thread of its own."""
+    result: BulkResult = await waiting_twin(release_workflows)(query, **options)
+    return result
+
+
+async def areset_workflows(query: str = "", **options: Any) -> BulkResult:
+    """Async twin of `reset_workflows`, on a thread of its own."""
+    result: BulkResult = await waiting_twin(reset_workflows)(query, **options)
     return result

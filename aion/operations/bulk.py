@@ -34,7 +34,10 @@ from aion.operations.checking import check_count, check_text
 from aion.operations.clock import clock
 from aion.operations.filters import RunFilter, choose
 from aion.operations.pause import pause, resume
+from aion.operations.policies import ResetPoint
+from aion.operations.release import release
 from aion.operations.reopen import REOPENABLE, reopen
+from aion.operations.reset import reset, seq_of
 from aion.operations.send import send
 from aion.operations.signal import signal
 from aion.operations.terminate import terminate
@@ -117,9 +120,11 @@ class _Verb(msgspec.Struct, frozen=True):
     statuses: tuple[RunStatus, ...]
     do: Callable[[uuid.UUID, str], object]
     """Takes the run and the request id of the walk."""
+    held: bool = False  # only those
 
 
 _OPEN: Final = (RunStatus.RUNNING, RunStatus.PAUSED)
+_RESETTABLE: Final = tuple(each for each in RunStatus if each is not RunStatus.CONTINUED_AS_NEW)
 
 
 def cancel_all(wanted: RunFilter, walk: Walk, *, reason: str = "") -> BulkResult:
@@ -196,6 +201,44 @@ def reopen_all(wanted: RunFilter, walk: Walk, *, reason: str = "") -> BulkResult
     return _walk(verb, wanted, walk)
 
 
+def release_all(wanted: RunFilter, walk: Walk) -> BulkResult:
+    """Let held runs try again now.
+
+    Raises:
+        InvalidArgument: as for `cancel_all`.
+    """
+    return _walk(
+        _Verb("release", _OPEN, lambda run_id, _: release(None, run_id), True), wanted, walk
+    )
+
+
+def reset_all(
+    wanted: RunFilter,
+    walk: Walk,
+    *,
+    to: ResetPoint,
+    reason: str = "",
+    reapply_signals: bool = True,
+) -> BulkResult:
+    """Let runs go on from a point of their histories as new runs; open ones are terminated.
+
+    Raises:
+        InvalidArgument: as for `cancel_all`.
+    """
+    check_text("reason", reason, most=None)
+
+    def do(run_id: uuid.UUID, _: str) -> None:
+        reset(
+            None,
+            run_id,
+            to_seq=seq_of(run_id, to),
+            reason=reason,
+            reapply_signals=reapply_signals,
+        )
+
+    return _walk(_Verb("reset", _RESETTABLE, do), wanted, walk)
+
+
 # --- the walk -------------------------------------------------------------------------------------
 
 
@@ -252,6 +295,8 @@ def _selection(verb: _Verb, wanted: RunFilter, as_of: dt.datetime) -> Selection:
         Condition(BUILT_IN["ExecutionStatus"], Operator.IN, statuses),
         Condition(BUILT_IN["StartTime"], Operator.LE, (as_of,)),
     ]
+    if verb.held:
+        terms.append(Condition(BUILT_IN["Held"], Operator.EQ, (True,)))
     if selection.where is not None:
         terms.insert(0, selection.where)
     return Selection(And(tuple(terms)), selection.other_code)
@@ -263,9 +308,7 @@ def _do(verb: _Verb, run: ListedRun, result: BulkResult) -> None:
     except (RunClosed, RunNotFound):
         result.skipped += 1
     except WrongState as error:
-        if (
-            verb.name == "reopen"
-        ):  # its workflow id has another open run: somebody has to look at it
+        if verb.name == "reopen":  # its id has another open run: somebody has to look at it
             _note(run, error.code, error, result)
         else:
             result.skipped += 1

@@ -27,3 +27,13 @@ class QueryRejectCondition(StrEnum):
     NONE = "none"
     NOT_OPEN = "not_open"
     NOT_COMPLETED_CLEANLY = "not_completed_cleanly"  # failed, cancelled, terminated or timed out
+
+
+class ResetPoint(StrEnum):
+    """Where in their histories many runs are reset to.
+
+    `START` begins them anew with the same arguments. `LAST` keeps all but how they ended.
+    """
+
+    START = "start"
+    LAST = "last"

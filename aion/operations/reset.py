@@ -25,6 +25,7 @@ from aion.core.pending import effective, group_ends, pending_work
 from aion.operations import bell, terminate
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
+from aion.operations.policies import ResetPoint
 from aion.operations.rearming import last_run, rearm
 from aion.operations.target import find
 from aion.store import claims, histories, lifecycle, mailbox, outgoing
@@ -80,6 +81,18 @@ def _open_children(kept: list[Recorded]) -> list[uuid.UUID]:
     """Find the runs of children that the kept history waits for, and that go on under the new run."""
     found = map(last_run, pending_work(kept).children.values())
     return [run.id for run in found if run is not None and run.status.is_open]
+
+
+def seq_of(run_id: uuid.UUID, to: ResetPoint) -> int:
+    """Give the seq that a point of a run's history is at.
+
+    Raises:
+        RunNotFound: there is no such run.
+    """
+    history = histories.load_one(run_id, limit=1 if to is ResetPoint.START else None)
+    if not history:
+        raise RunNotFound(f"No run has run id {run_id}", run_id=run_id)
+    return history[0].seq if to is ResetPoint.START else group_ends(effective(history))[-1]
 
 
 def _cut(history: list[Recorded], to_seq: int) -> list[Recorded]:

@@ -24,6 +24,8 @@ _DO: Final[dict[str, tuple[Verb, Callable[..., client.BulkResult]]]] = {
     "pause": (Verb.PAUSE, client.pause_workflows),
     "resume": (Verb.RESUME, client.resume_workflows),
     "reopen": (Verb.REOPEN, client.reopen_workflows),
+    "release": (Verb.RELEASE, client.release_workflows),
+    "reset": (Verb.RESET, client.reset_workflows),
 }
 
 
@@ -48,6 +50,10 @@ class Batches(AionView):
             name: body[name] for name in ("limit", "dry_run", "cursor", "reason")
         }
         words: list[Any] = []
+        if verb is Verb.RELEASE:
+            del options["reason"]
+        if verb is Verb.RESET:
+            options |= {"to": body["to"], "reapply_signals": body["reapply_signals"]}
         if verb is Verb.SIGNAL:
             del options["reason"]
             words = [body["signal"], *body["args"]]

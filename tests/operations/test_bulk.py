@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import DatabaseError
 
-from aion import client
+from aion import client, workflow
 from aion.core.errors import InvalidArgument, InvalidListQuery, PayloadUnserializable
 from aion.core.events import WorkflowStarted
 from aion.core.ids import uuid7
@@ -90,6 +90,54 @@ def test_every_verb_does_what_it_does_to_one(
     engine.turns()
     assert {statuses()[f"run-{n}"] for n in (0, 1)} == {"completed"}
     assert summary(client.reopen_workflows(two)) == (0, 0, 0, 0)
+
+
+def test_held_runs_are_released_and_no_others(
+    engine: Engine, waiting: list[client.WorkflowHandle], script: Any
+) -> None:
+    async def misfit(me: kit.Scripted) -> None:  # a deploy that does not fit
+        await workflow.sleep(5)
+
+    async def mended(me: kit.Scripted) -> Any:
+        await workflow.wait_condition(lambda: "x" in me.notes)
+        return me.notes
+
+    client.signal_workflows("n < 3", "note", "y")
+    engine.turns()
+    kit.SCRIPTS["main"] = misfit
+    engine.loop.turns.cache.clear()
+    client.signal_workflows("n < 3", "note", "x")
+    engine.turns()
+    assert Run.objects.filter(held_until__isnull=False).count() == 3
+    kit.SCRIPTS["main"] = mended
+
+    assert summary(client.release_workflows("n < 9", dry_run=True)) == (3, 0, 0, 0)
+    assert summary(client.release_workflows("n < 9")) == (3, 3, 0, 0)
+    engine.turns()
+    assert list(statuses().values()).count("completed") == 3
+    assert summary(client.release_workflows("n < 9")) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("to", ["start", "last"])
+def test_open_and_closed_runs_are_reset_once(
+    engine: Engine, waiting: list[client.WorkflowHandle], to: str
+) -> None:
+    client.signal_workflows("n < 2", "note", "first")
+    engine.turns()
+    client.terminate_workflows("n < 1")
+
+    result = client.reset_workflows("n < 2", to=to, reason="again", reapply_signals=False)
+    engine.turns()
+
+    assert summary(result) == (2, 2, 0, 0)
+    new = [client.get_workflow_handle(f"run-{number}") for number in range(2)]
+    assert [each.describe().status for each in new] == ["running", "running"]
+    assert [each.query("read") for each in new] == [[] if to == "start" else ["first"]] * 2
+    assert [each.describe().status for each in waiting[:2]] == ["terminated", "terminated"]
+    repeated = client.reset_workflows("n < 2", to=to, cursor="", request_id=result.request_id)
+    assert (repeated.matched, repeated.done) == (4, 2)  # those that were followed are left alone
+    with pytest.raises(InvalidArgument, match="to must be one of start, last"):
+        client.reset_workflows("n < 2", to="middle")
 
 
 @pytest.mark.parametrize("again", ["request id", "cursor"])

@@ -11,6 +11,7 @@ from django.db import connections
 
 from aion import client
 from aion.client import WorkflowHandle
+from aion.models import ActivityTask
 from aion.operations.clock import clock
 from aion.store import activities, workers
 from aion_engine.runtime import execution
@@ -69,9 +70,11 @@ class Engine:
         return eventually(look, timeout=timeout)
 
     def begin(self) -> Running | None:
-        """Claim the oldest attempt that is due."""
-        for task_id, attempt in activities.ready(now=clock.now(), limit=1):
-            return execution.begin(task_id, attempt, self.worker)
+        """Claim the oldest attempt that is due, of those of one moment the one asked for first."""
+        waiting = dict(activities.ready(now=clock.now(), limit=100))
+        rows = ActivityTask.objects.filter(id__in=waiting).order_by("next_attempt_at", "id")
+        for task_id in rows.values_list("id", flat=True)[:1]:
+            return execution.begin(task_id, waiting[task_id], self.worker)
         return None
 
     def perform(self, running: Running) -> None:
