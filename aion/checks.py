@@ -141,7 +141,7 @@ def check_definitions(app_configs: Sequence[AppConfig] | None, **_: Any) -> Iter
 def check_database(
     app_configs: Sequence[AppConfig] | None, databases: Sequence[str] | None = None, **_: Any
 ) -> Iterable[CheckMessage]:
-    """E008: an unfit database; E009: its isolation; E010: kinds; W002: no tables; W003: SQLite."""
+    """E008 to E010: an unfit database, isolation, kinds; W002: no tables; W003: SQLite; W005: a pooler."""
     if find_problems(getattr(django_settings, "AION", {})):
         return
     alias = settings.DATABASE
@@ -156,6 +156,7 @@ def check_database(
         return
     if connection.vendor == "postgresql":
         yield from _check_isolation(alias)
+        yield from _check_pooler(alias)
     elif connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
         yield Warning(
             f"SQLite database {alias!r} begins transactions as readers; with several writers some will "
@@ -195,4 +196,25 @@ def _check_isolation(alias: str) -> Iterable[CheckMessage]:
             f"Database {alias!r} runs transactions at {row[0]!r}; Aion's locks assume read committed",
             hint="Remove isolation_level from the OPTIONS of this database.",
             id="aion.E009",
+        )
+
+
+def _check_pooler(alias: str) -> Iterable[CheckMessage]:
+    """A pooler gives its clients a number of its own in place of the server process's."""
+    needing = [
+        f"AION[{name!r}] = {value!r}"
+        for name, value in (("TUNE_SESSION", settings.TUNE_SESSION), ("BELL", settings.BELL))
+        if value is True or str(value).endswith(".PostgresBell")
+    ]
+    if not needing:
+        return
+    with connections[alias].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        behind = cursor.fetchone()[0]
+    if connections[alias].connection.info.backend_pid != behind:
+        yield Warning(
+            f"Database {alias!r} is behind a pooler, and {' and '.join(needing)} needs sessions of its own",
+            hint="In transaction mode set TUNE_SESSION to False and take another bell. In session mode "
+            "silence this.",
+            id="aion.W005",
         )

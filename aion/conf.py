@@ -56,6 +56,7 @@ class Settings:
         10.0  # a held run is tried again after so long, then twice as long ...
     )
     HOLD_RETRY_LAST: float = 600.0  # ... up to this
+    CRASH_LIMIT: int = 3  # a run in whose hands so many workers in a row died is parked
     HISTORY_SUGGEST_EVENTS: int = SUGGEST_EVENTS  # from here on a new run is advisable ...
     HISTORY_SUGGEST_BYTES: int = SUGGEST_BYTES  # ... or from here on
     HISTORY_MAX_EVENTS: int = 51_200  # a run beyond is failed

@@ -118,6 +118,12 @@ class WorkflowInterrupted(WorkflowCodeError):
     code = "workflow_interrupted"
 
 
+class CrashLoop(AionError):
+    """Worker after worker died in the hands of a run: it is parked until somebody releases it."""
+
+    code = "crash_loop"
+
+
 # --- code against history -------------------------------------------------------------------------
 
 

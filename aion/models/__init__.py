@@ -4,7 +4,7 @@ from aion.models.activities import ActivityTask
 from aion.models.runs import Event, Message, Request, Run, Timer, Update
 from aion.models.schedules import Firing, Schedule, ScheduleEvent
 from aion.models.search import SearchAttribute, SearchValue
-from aion.models.workers import Tick, Worker
+from aion.models.workers import Suspect, Tick, Worker
 
 __all__ = [
     "ActivityTask",
@@ -17,6 +17,7 @@ __all__ = [
     "ScheduleEvent",
     "SearchAttribute",
     "SearchValue",
+    "Suspect",
     "Tick",
     "Timer",
     "Update",

@@ -17,6 +17,7 @@ from aion.core.status import RunStatus
 from aion.operations.bell import the_bell, wait
 from aion.operations.clock import clock
 from aion.store import histories, runs
+from aion.store.reconnecting import persistently
 from aion.store.sealing import plain_failure, plain_payload
 
 _FIRST_LOOK: Final = 0.002  # seconds; a trivial run takes a few milliseconds
@@ -60,7 +61,7 @@ def _wait_closed(run_id: uuid.UUID, limit: float | None) -> runs.RunState:
     pause = _FIRST_LOOK
     try:
         while True:
-            found = runs.state(run_id)
+            found = persistently(lambda: runs.state(run_id))
             if found is None:
                 raise RunNotFound(f"No run has run id {run_id}", run_id=run_id)
             if not found.status.is_open:

@@ -12,6 +12,7 @@ import msgspec
 from aion.conf import settings
 from aion.operations.pending_lists import PendingActivity, PendingTimer, WorkerInfo
 from aion.store.describing import Surroundings
+from aion.store.holds import PARKED
 from aion.store.runs import RunSummary
 
 _NAMED: Final = 5  # activities and timers; the rest is counted
@@ -47,6 +48,8 @@ def explain(run: RunSummary, around: Surroundings, waiting: Waiting, now: dt.dat
 
 def _held(problem: dict[str, Any], run: RunSummary) -> str:
     tries = _count(run.problem_count, "failed try", "failed tries")
+    if run.held_until == PARKED:
+        return f"It is parked until somebody releases it: {problem['type']}: {problem['message']}"
     return (
         f"It is held after {tries}: {problem['type']}: {problem['message']} "
         f"(next try at {_at(run.held_until)})."

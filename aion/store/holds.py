@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Final
 
 from aion.store import mailbox
 from aion.store.dialects import atomic, connection, dialect
 
+PARKED: Final = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+"""A run that is held until then comes back only when somebody releases it."""
+
 
 def release(*, now: dt.datetime, only_due: bool = True, run_id: uuid.UUID | None = None) -> int:
-    """Let held runs try again: those whose time has come, all, or one; give their number.
+    """Let held runs try again: those whose time has come, all that are not parked, or one; give their number.
 
     Their problem stays shown until a turn succeeds.
     """
@@ -20,9 +24,9 @@ def release(*, now: dt.datetime, only_due: bool = True, run_id: uuid.UUID | None
     if run_id is not None:
         condition += " AND id = %s"
         parameters.append(sql.uuid(run_id))
-    elif only_due:
-        condition += " AND held_until <= %s"
-        parameters.append(sql.time(now))
+    else:
+        condition += " AND held_until <= %s" if only_due else " AND held_until < %s"
+        parameters.append(sql.time(now if only_due else PARKED))
     skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with atomic(), connection().cursor() as cursor:
         cursor.execute(

@@ -65,7 +65,7 @@ def holds(definition: WorkflowDefinition, error: BaseException) -> bool:
     """Tell whether an exception that leaves the code holds the run, instead of failing it."""
     if isinstance(error, BaseExceptionGroup):
         return any(holds(definition, leaf) for leaf in error.exceptions)
-    mistakes = (WorkflowCodeError, NonDeterminismError)
+    mistakes = (WorkflowCodeError, NonDeterminismError, MemoryError)
     listed = isinstance(error, definition.hold_on)
     return listed or isinstance(error, mistakes) or not isinstance(error, Exception)
 

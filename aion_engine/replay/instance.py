@@ -60,7 +60,7 @@ from aion.core.events import (
     WorkflowReopened,
     WorkflowStarted,
 )
-from aion.core.failures import Failure, failure_from
+from aion.core.failures import Failure, failure_from, message_of
 from aion.core.headers import NO_HEADERS, Headers
 from aion.core.history import Recorded
 from aion.core.requests import UpdateRequest
@@ -302,7 +302,7 @@ class Instance:
             if not isinstance(error, (Exception, KeyboardInterrupt)):
                 self._problem = WorkflowCodeError(
                     f"Workflow code raised {type(error).__name__}, which is meant to end a process and "
-                    f"neither completes nor fails a run: {error}"
+                    f"neither completes nor fails a run: {message_of(error)}"
                 )
                 self._problem.__cause__ = error
         self._loop.stopped = True

@@ -54,7 +54,7 @@ class TurnLoopStep(bootsteps.StartStopStep):
         signals.worker_shutdown.connect(self._give_back, weak=False)
         if not hosts_loop(parent.app):
             return
-        starting.release_held_runs()
+        starting.look_back(here.worker)
         self._loop = TurnLoop(here.worker.id)
         self._thread = threading.Thread(target=self._run_loop, name="aion-loop", daemon=True)
         self._thread.start()

@@ -28,20 +28,20 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
-from django.db import InterfaceError, OperationalError
 
 from aion.authoring.activity import CompleteAsync
 from aion.authoring.activity_definition import Activity
 from aion.authoring.context import ActivityInfo
 from aion.authoring.registry import registry
 from aion.core.errors import CancelledError, PayloadStorageError, PayloadUnavailable, StaleAttempt
-from aion.core.failures import Failure, failure_from
+from aion.core.failures import Failure, failure_from, message_of
 from aion.operations import activity_outcome
 from aion.operations.clock import clock
 from aion.operations.complete_activity import make_token
 from aion.store import activities, fencing
 from aion.store.attempts import Attempt, opened
 from aion.store.dialects import atomic, connection
+from aion.store.reconnecting import CONNECTION_ERRORS
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime.attempts import AttemptContext, call
 
@@ -99,8 +99,19 @@ class _Claim:
 
 
 def beat_of(attempt: Attempt) -> Callable[[str], str | None]:
-    """Give the function that records heartbeats of an attempt."""
-    return lambda details: activities.heartbeat(attempt, details, now=clock.now())
+    """Give the function that records heartbeats of an attempt. A lost connection costs one of them."""
+
+    def beat(details: str) -> str | None:
+        try:
+            return activities.heartbeat(attempt, details, now=clock.now())
+        except CONNECTION_ERRORS as error:
+            if connection().in_atomic_block:
+                raise  # the activity's own transaction is lost with it
+            log.warning("A heartbeat of activity %s was lost: %s", attempt.id, error)
+            connection().close()
+            return None
+
+    return beat
 
 
 def info_of(attempt: Attempt) -> ActivityInfo:
@@ -151,7 +162,7 @@ def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None
     except Exception as error:  # noqa: BLE001  # whatever the activity raises is its failure
         _failed(running, error, worker)
     except BaseException as error:  # noqa: BLE001  # sys.exit() ends an attempt, not its worker
-        text = f"the activity raised {type(error).__name__} {error}".rstrip()
+        text = f"the activity raised {type(error).__name__} {message_of(error)}".rstrip()
         _failed(running, RuntimeError(text), worker)
 
 
@@ -189,7 +200,9 @@ def _stopped(running: Running, error: BaseException, worker: WorkerIdentity) -> 
         log.info("Activity %s stopped: its lease was lost", running.context.info.activity_id)
     else:
         _failed(
-            running, RuntimeError(reason or str(error) or "the activity cancelled itself"), worker
+            running,
+            RuntimeError(reason or message_of(error) or "the activity cancelled itself"),
+            worker,
         )
 
 
@@ -204,7 +217,7 @@ def _failed(running: Running, error: BaseException, worker: WorkerIdentity) -> N
             running.attempt.number,
             "will be tried again" if again else "no further attempt",
             type(error).__name__,
-            error,
+            message_of(error),
             extra={"run_id": running.context.info.run_id},
         )
 
@@ -240,7 +253,7 @@ def persistently(action: Callable[[], T]) -> T:
     the same again.
 
     Raises:
-        DatabaseError: it still fails after several seconds; the attempt ends by its timeouts then.
+        DatabaseError: it still fails after half a minute; the attempt is given up then, and may run again.
         PayloadStorageError: so does the storage of large payloads; the attempt has failed then.
         StaleAttempt: the attempt is no longer the current one.
     """
@@ -250,11 +263,11 @@ def persistently(action: Callable[[], T]) -> T:
         except PayloadStorageError as error:
             log.warning("An outcome could not be stored, once more in %.1f s: %s", pause, error)
             time.sleep(pause)
-        except (OperationalError, InterfaceError) as error:
+        except CONNECTION_ERRORS as error:
             log.warning("An outcome could not be written, once more in %.1f s: %s", pause, error)
             connection().close()
             time.sleep(pause)
     return action()
 
 
-_PAUSES: Final = (0.1, 0.3, 1.0, 2.0, 4.0)
+_PAUSES: Final = (0.1, 0.3, 1.0, 2.0, *[4.0] * 6)  # seconds: a restart of the database takes some

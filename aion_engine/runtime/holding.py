@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 import traceback
 
 from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.core.errors import AionError, NonDeterminismError
+from aion.core.failures import message_of
 from aion.store.rows import Hold, Problem, RunRow
 
 _LONGEST_TRACEBACK = 8_000  # characters: the end of it says where
@@ -22,7 +24,7 @@ def hold_for(run: RunRow, error: BaseException, now: dt.datetime) -> Hold:
     problem = Problem(
         code=error.code if isinstance(error, AionError) else "workflow_error",
         type=type(error).__name__,
-        message=str(error)[:2_000],
+        message=message_of(error)[:2_000],
         traceback=_storable(text),
         where=(error.where or "") if isinstance(error, NonDeterminismError) else "",
         at=now,
@@ -39,6 +41,12 @@ def bounded_end(text: str) -> str:
 
 def _storable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def stops_the_process(error: BaseException) -> bool:
+    """Tell whether somebody stops the process by hand; in another thread workflow code has said so."""
+    by_hand = threading.current_thread() is threading.main_thread()
+    return by_hand and isinstance(error, KeyboardInterrupt)
 
 
 def fails_run(error: BaseException, workflow_type: str) -> bool:

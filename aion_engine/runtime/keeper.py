@@ -8,10 +8,8 @@ is late it begins on another thread.
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -28,6 +26,7 @@ from aion_engine.runtime import stop_watch
 from aion_engine.runtime.board import Board, Notice
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.giving_up import give_up_held, hand_over
+from aion_engine.runtime.processes import is_alive
 from aion_engine.runtime.pruning import PruningThread
 from aion_engine.runtime.strangers import Strangers
 from aion_engine.runtime.tick import tick
@@ -139,20 +138,6 @@ class Keeper:
 def _give_up_dead_children(worker: WorkerIdentity, held: Iterable[Held]) -> None:
     """A pool process that died takes its attempts with it; its parent, this worker, lives on."""
     for each in held:
-        if _alive(each.pid):
+        if is_alive(each.pid):
             continue
         give_up_held(worker.id, each.id, each.attempt, f"its process {each.pid} died")
-
-
-def _alive(pid: int) -> bool:
-    """Tell whether a pool process lives. A dead one stays known to the system until the pool reaps it."""
-    if hasattr(os, "waitid"):
-        with contextlib.suppress(ChildProcessError):
-            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -43,7 +43,7 @@ from aion.core.events import (
     ActivityOutcome,
     ActivityTimedOut,
 )
-from aion.core.failures import Failure, failure_from
+from aion.core.failures import Failure, failure_from, message_of
 from aion.core.retry import RetryPolicy, next_delay
 from aion.operations.clock import clock
 from aion.store import fencing, mailbox, owners
@@ -279,7 +279,7 @@ class LocalActivities:
         elif isinstance(error, Exception):
             self._failed(job, failure_from(error))
         else:
-            text = f"the activity raised {type(error).__name__} {error}".rstrip()
+            text = f"the activity raised {type(error).__name__} {message_of(error)}".rstrip()
             self._failed(job, failure_from(RuntimeError(text)))
 
     def _let_go(self, job: Job) -> None:

@@ -18,9 +18,10 @@ from aion.core.ports import Dispatcher, Handover
 from aion.operations import activity_outcome
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import fencing, holds, publishing, sweeping, workers
+from aion.store import crashes, fencing, holds, publishing, sweeping, workers
 from aion.store.dialects import atomic
 from aion.store.publishing import Unclaimed
+from aion_engine.runtime.crash_notes import how_long
 from aion_engine.runtime.giving_up import give_back
 from aion_engine.runtime.schedules import bring_on_due
 
@@ -67,6 +68,7 @@ def bury_dead_workers(report: TickReport, now: dt.datetime) -> None:
         return
     log.warning("Giving back the leases of %d dead workers", len(dead))
     fencing.end_sessions(dead)
+    crashes.record(dead, now=now, forgotten=now - how_long(), owned=True)
     back = give_back(dead, "its worker is dead", now=now)
     # Messages that a dead worker had taken from the broker died with it.
     publishing.doubt_all(now=now, stale_after=_stale_after())

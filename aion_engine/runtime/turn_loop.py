@@ -39,6 +39,7 @@ from aion.operations.clock import clock
 from aion.store import claims, mailbox, owners, sessions
 from aion_engine.replay import guards
 from aion_engine.runtime.batches import Batch
+from aion_engine.runtime.caution import Caution
 from aion_engine.runtime.local_activities import LocalActivities
 from aion_engine.runtime.tick import publish_waiting
 from aion_engine.runtime.turns import Turns
@@ -63,6 +64,7 @@ class TurnLoop:
         chains()  # a worker with interceptors that cannot be made must not begin
         self.worker_id = worker_id
         self.turns = Turns(worker_id)
+        self._caution = Caution(worker_id, self.turns)
         self._bell = the_bell()
         self._waiter = self._bell.loop_waiter()
         self._dispatcher: Dispatcher = settings.port("DISPATCHER")
@@ -135,7 +137,7 @@ class TurnLoop:
         self._gather()
         self._collect()
         self._wake_forgotten()
-        batch = self.turns.take(self._outcomes, expecting=self._expecting)
+        batch = self._caution.take(self._outcomes, expecting=self._expecting)
         self._drop_lost(batch)
         self._hand_over(batch)
         self._expecting = bool(batch.turns or batch.left or batch.seen)

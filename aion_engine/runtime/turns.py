@@ -25,7 +25,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from aion.conf import settings
 from aion.core.errors import InvalidSearchAttribute, PayloadUnavailable
@@ -33,10 +33,9 @@ from aion.core.events import (
     ActivityOutcome,
     Event,
     WorkflowFailed,
-    WorkflowStarted,
     WorkflowTerminated,
 )
-from aion.core.failures import failure_from
+from aion.core.failures import failure_from, message_of
 from aion.core.history import Recorded
 from aion.core.ports import Handover
 from aion.core.requests import UpdateRequest
@@ -61,8 +60,9 @@ from aion_engine.runtime.aside import Aside
 from aion_engine.runtime.batches import Batch, Reach, in_turn
 from aion_engine.runtime.beginning import instance_of, unfolded_start
 from aion_engine.runtime.cache import InstanceCache
-from aion_engine.runtime.holding import fails_run, hold_for
+from aion_engine.runtime.holding import fails_run, hold_for, stops_the_process
 from aion_engine.runtime.registered_attributes import RegisteredAttributes
+from aion_engine.runtime.reviving import revive
 from aion_engine.runtime.unseen import await_start, close_unseen, is_to_wait, unread
 from aion_engine.runtime.work import Work
 
@@ -87,16 +87,25 @@ class Turns:
         self._time = settings.BATCH_TIME
         self._queues = tuple(settings.LOOP_QUEUES)
 
-    def take(self, outcomes: Outcomes, *, expecting: bool = False) -> Batch:
-        """Take one batch; `outcomes` are those of local activities since the last.
+    def take(
+        self,
+        outcomes: Outcomes,
+        *,
+        expecting: bool = False,
+        only: Collection[uuid.UUID] | None = None,
+        before_commit: Callable[[Batch], None] = lambda batch: None,
+    ) -> Batch:
+        """Take one batch, of `only` these runs if given.
 
-        `expecting` says that there is probably work, because somebody rang or the last batch had some.
+        `outcomes` are those of local activities since the last. `expecting` says that there is probably
+        work, because somebody rang or the last batch had some. `before_commit` is in its transaction.
         """
         batch = Batch()
         touched: list[uuid.UUID] = []
         try:
             with sessions.transaction():
-                self._take(batch, outcomes, touched, expecting=expecting)
+                self._take(batch, self.claim(outcomes, expecting, only), outcomes, touched)
+                before_commit(batch)
         except BaseException:
             for run_id in touched:
                 self.cache.drop(run_id)
@@ -107,19 +116,24 @@ class Turns:
             _do(action)
         return batch
 
-    def _take(
-        self, batch: Batch, outcomes: Outcomes, touched: list[uuid.UUID], *, expecting: bool
-    ) -> None:
-        now = clock.now()
-        own = list(itertools.islice(outcomes, self._reach.runs))
-        claimed = claims.claim(
+    def claim(
+        self, outcomes: Outcomes, expecting: bool, only: Collection[uuid.UUID] | None = None
+    ) -> list[Claimed]:
+        """Lock the runs of the next batch, until the transaction ends."""
+        own = list(itertools.islice(outcomes, self._reach.runs)) if only is None else list(only)
+        return claims.claim(
             worker_id=self.worker_id,
-            now=now,
-            limit=self._reach.runs,
+            now=clock.now(),
+            limit=self._reach.runs if only is None else 0,
             queues=self._queues,
             own=own,
             expecting=expecting or bool(own),
         )
+
+    def _take(
+        self, batch: Batch, claimed: list[Claimed], outcomes: Outcomes, touched: list[uuid.UUID]
+    ) -> None:
+        now = clock.now()
         if not claimed:
             return
         works = self._prepare(claimed, outcomes)
@@ -203,7 +217,7 @@ class Turns:
         failure = limits.beyond(run)
         if failure is not None:
             event = WorkflowFailed(failure=failure, by_engine=True)
-            self._revive(work)
+            revive(work, self._watchdog)
             close_unseen(work, effects.closing(run, [], event, now), writes)
             return None
         aside = Aside()
@@ -326,36 +340,19 @@ class Turns:
             work.drop_instance()
             writes.parked.append(work.run.id)
             return
-        self._revive(work)
+        revive(work, self._watchdog)
         close_unseen(work, effects.timed_out(work.run, [], deadline, now), writes)
-
-    def _revive(self, work: Work) -> None:
-        """Rebuild the instance of a run that ends without its code, if it has a successor to inherit from it.
-
-        What cannot be rebuilt leaves no unread signals; the run ends all the same.
-        """
-        if work.instance is not None:
-            return
-        try:
-            stored = histories.decode_rows(work.rows, work.run.id)
-            first = stored[0].event
-            chained = isinstance(first, WorkflowStarted) and (first.cron or first.retry)
-            if chained and unfolded_start(stored) is None:
-                with self._watchdog.watch(f"the end of run {work.run.id}"):
-                    work.instance = instance_of(work.run, stored, None)
-        except (KeyboardInterrupt, MemoryError):
-            raise
-        except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
-            log.warning("Run %s leaves its unread signals behind: %s", work.run.id, error)
 
     def _failed(
         self, work: Work, error: BaseException, writes: TurnWrites, now: dt.datetime
     ) -> None:
         """Hold the run, or fail it where the settings say so; its neighbours go on."""
         run = work.run
-        if isinstance(error, (KeyboardInterrupt, MemoryError)):
+        if stops_the_process(error):
             work.drop_instance()
             raise error
+        if isinstance(error, MemoryError):
+            self.cache.clear()  # others may go on with what that gives back
         if fails_run(error, run.workflow_type):
             event = WorkflowFailed(failure=failure_from(error))
             close_unseen(work, effects.closing(run, [], event, now), writes)
@@ -366,7 +363,7 @@ class Turns:
             run.id,
             run.workflow_type,
             type(error).__name__,
-            error,
+            message_of(error),
             extra={"run_id": str(run.id), "workflow_id": run.workflow_id},
         )
         self._post_outcomes(work, writes)

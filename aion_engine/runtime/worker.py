@@ -39,7 +39,7 @@ class Worker:
         """Work until `stop` is called, in the calling thread."""
         fencing.belong_to(self.identity.id)
         self._keeper.start()
-        starting.release_held_runs()
+        starting.look_back(self.identity)
         if self.pool is not None:
             self.pool.start()
         log.info("Worker %s is ready", self.identity.name)

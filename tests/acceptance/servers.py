@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 RABBITMQ_URL = "amqp://guest:guest@127.0.0.1:5672//"
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -34,7 +34,7 @@ class OwnRedis:
     """A Redis that a test may flush, stop and start again. It keeps nothing on disk."""
 
     def __init__(self) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

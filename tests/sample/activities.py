@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import time
@@ -118,6 +119,13 @@ def die_once(key: str) -> int:
     if attempt == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return attempt
+
+
+@activity.defn(retry=RetryPolicy(initial_interval=timedelta(milliseconds=10), maximum_attempts=2))
+def break_process(key: str) -> None:
+    """Take the process along, by what no code can catch."""
+    note(f"break:{key}")
+    ctypes.string_at(0)
 
 
 @activity.defn(retry=SOON)

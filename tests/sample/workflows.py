@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -53,6 +55,16 @@ class CallAndWait:
             return str(await waiting.execute(*arguments))
         except asyncio.CancelledError:
             return "cancelled"
+
+
+@workflow.defn
+async def deadly(how: str) -> None:
+    """Take the worker along."""
+    match how:
+        case "exit":
+            os._exit(1)
+        case "segfault":
+            ctypes.string_at(0)
 
 
 @workflow.defn

@@ -16,5 +16,13 @@ from there, so that it survives every hop between activity, child and parent.
 from aion.core.failures.data import Failure, decode_failure, encode_failure
 from aion.core.failures.describing import failure_from
 from aion.core.failures.rebuilding import exception_from
+from aion.core.failures.tracebacks import message_of
 
-__all__ = ["Failure", "decode_failure", "encode_failure", "exception_from", "failure_from"]
+__all__ = [
+    "Failure",
+    "decode_failure",
+    "encode_failure",
+    "exception_from",
+    "failure_from",
+    "message_of",
+]

@@ -1,0 +1,173 @@
+"""Ended sessions, commits whose answer is lost, a pooler in between: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import pytest
+from django.db import connection
+
+from aion import client
+from tests.acceptance import invariants, orders
+from tests.acceptance.conftest import number
+from tests.acceptance.processes import Cluster
+from tests.acceptance.servers import free_port
+from tests.sample.models import Effect
+from tests.sample.workflows import call
+from tests.support.proxies import Wire, wire
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.postgres
+
+SEED = number("AION_SEED", int.from_bytes(os.urandom(3)))
+
+
+def redirected(environment: dict[str, str], port: int) -> None:
+    """Send the processes of a cluster to another port, in plain text."""
+    for name in ("AION_TEST_DATABASE_URL", "AION_DATABASE_URL"):
+        parts = urlsplit(environment[name])
+        query = dict(parse_qsl(parts.query))
+        query |= {"host": "127.0.0.1", "port": str(port), "sslmode": "disable"}
+        environment[name] = urlunsplit(parts._replace(query=urlencode(query)))
+
+
+@pytest.fixture
+def line(embedded_workers: Cluster) -> Iterator[Wire]:
+    values = connection.settings_dict
+    host, port = values["HOST"] or "/var/run/postgresql", int(values["PORT"] or 5432)
+    with wire(host, port) as made:
+        redirected(embedded_workers.environment, made.port)
+        yield made
+
+
+def end_other_sessions() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def test_orders_survive_ended_sessions_and_commits_without_answer(
+    embedded_workers: Cluster, line: Wire
+) -> None:
+    """The same worker lives through all of it: no restart repairs anything."""
+    count, rounds = number("AION_RUNS", 16), number("AION_CUTS", 8)
+    print(f"AION_SEED={SEED} AION_RUNS={count} AION_CUTS={rounds}")
+    chance = random.Random(SEED)
+    worker = embedded_workers.aion_worker("only")
+    keys = orders.start_orders(count)
+    ended = 0
+
+    for step in range(rounds):
+        line.cut_after_commits(chance.choice((1, 1, 2, 3)))
+        orders.approve(keys[step * count // rounds : (step + 1) * count // rounds])
+        with contextlib.suppress(AssertionError):  # a worker with nothing to do commits nothing
+            eventually(lambda: line.cuts_left == 0, timeout=1)
+        if step % 2:
+            ended += end_other_sessions()
+    line.cut_after_commits(0)
+
+    orders.assert_all_went_well(keys, timeout=60)
+    print(f"{line.cut_count} commits without an answer, {ended} sessions ended")
+    assert line.cut_count >= rounds // 2
+    assert worker.alive
+
+
+def test_an_activity_that_is_cut_off_goes_on(embedded_workers: Cluster, line: Wire) -> None:
+    """In its heartbeats, while it runs, and at its end: one attempt is enough."""
+    embedded_workers.aion_worker("only")
+    handle = client.start_workflow(call, "count_with_heartbeats", ["cut", 8])
+    eventually(lambda: Effect.objects.filter(key="step:cut:1").exists(), what="it runs")
+
+    for _ in range(3):
+        end_other_sessions()
+        time.sleep(0.2)
+
+    assert handle.result(30) == [0, 8], "it was not begun again"
+    assert invariants.problems() == []
+
+
+POOLER = """[databases]
+* = host={host} port={port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {own}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 4
+max_client_conn = 100
+ignore_startup_parameters = extra_float_digits,options
+logfile = {log}
+"""
+
+
+@pytest.fixture
+def pooler(tmp_path: Path) -> Iterator[int]:
+    """The port of a PgBouncer in transaction mode, with fewer server sessions than clients."""
+    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+    if program is None:
+        pytest.skip("pgbouncer is not installed (apt-get install pgbouncer)")
+    values = connection.settings_dict
+    port = free_port()
+    text = POOLER.format(
+        host=values["HOST"] or "/var/run/postgresql",
+        port=values["PORT"] or 5432,
+        own=port,
+        log=tmp_path / "pgbouncer.log",
+    )
+    configuration = tmp_path / "pgbouncer.ini"
+    configuration.write_text(text)
+    command = [program, str(configuration)]
+    if os.geteuid() == 0:  # it refuses to be the superuser
+        tmp_path.chmod(0o777)
+        for parent in tmp_path.parents:
+            if parent.stat().st_uid == 0 and not parent.stat().st_mode & 0o005:
+                parent.chmod(parent.stat().st_mode | 0o055)
+        command[1:1] = ["-u", "nobody"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield port
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_workers_behind_a_pooler_in_transaction_mode(
+    embedded_workers: Cluster, pooler: int
+) -> None:
+    embedded_workers.configure(aion={"TUNE_SESSION": False})
+    redirected(embedded_workers.environment, pooler)
+    count = 12
+    embedded_workers.aion_worker("first")
+    embedded_workers.aion_worker("second")
+    keys = orders.start_orders(count)
+    orders.approve(keys)
+
+    orders.assert_all_went_well(keys, timeout=60)
+
+    assert orders.repeated() == 0
+
+
+def test_the_database_check_sees_a_pooler(embedded_workers: Cluster, pooler: int) -> None:
+    redirected(embedded_workers.environment, pooler)
+    code = "from django.core.management import call_command as c; c('check', databases=['default'])"
+
+    told = embedded_workers.script("tuned", code)
+    assert told.popen.wait(30) == 0
+    embedded_workers.configure(aion={"TUNE_SESSION": False})
+    quiet = embedded_workers.script("untuned", code)
+    assert quiet.popen.wait(30) == 0
+
+    assert "aion.W005" in told.output
+    assert "aion.W005" not in quiet.output
