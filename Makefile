@@ -8,7 +8,7 @@ SERVICES := $(PY) tools/services.py run --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract schedules
+.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract schedules overload
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ chaos: .venv/.dev ## Disturb real workers, PostgreSQL and Redis; SECONDS=600 SEE
 schedules: .venv/.dev ## Fire 200 schedules each second for a minute, and miss half a minute
 	AION_SCHEDULES=200 AION_SCHEDULES_SECONDS=60 AION_SCHEDULES_OUTAGE=30 $(SERVICES) $(PY) \
 		tools/test.py --backend postgres --workers 0 tests/acceptance/test_schedules.py -s --timeout 900
+
+overload: .venv/.dev ## Start runs faster than a worker takes them, for AION_OVERLOAD_SECONDS=300
+	AION_OVERLOAD_SECONDS=$${AION_OVERLOAD_SECONDS:-300} $(PY) tools/test.py --backend postgres tests/acceptance/test_overload.py -s --workers 0
 
 check: .venv/.dev ## Run every check but the tests
 	$(PY) -m ruff format --check .

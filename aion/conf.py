@@ -48,6 +48,9 @@ class Settings:
     TURN_LOOP: str = "auto"  # which Celery workers host a loop: auto, always, never
     LOOP_QUEUES: tuple[str, ...] = ()  # the task queues whose runs a loop takes; () means all
     DEFAULT_START_TO_CLOSE: float = 3600.0  # for activities that set no close timeout
+    ACTIVITY_LIMITS: dict[str, dict[str, float]] = dataclasses.field(
+        default_factory=dict
+    )  # by task queue: concurrency, rate, concurrency_per_key, rate_per_key
     REPUBLISH_AFTER: float = 10.0  # an unclaimed activity is published again after so long
     TICK_INTERVAL: float = 1.0  # how often beat ticks
     TICK_STALE_AFTER: float = 5.0  # a loop ticks itself when the last tick is older
@@ -158,6 +161,31 @@ def _attributes_problem(value: Any) -> str | None:
     return None
 
 
+_LIMITS: dict[str, tuple[type, ...]] = {
+    "concurrency": (int,),
+    "concurrency_per_key": (int,),
+    "rate": (int, float),
+    "rate_per_key": (int, float),
+}
+
+
+def _limits_problem(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return f"AION['ACTIVITY_LIMITS'] must be dict, not {type(value).__name__}"
+    for queue, limits in value.items():
+        place = f"AION['ACTIVITY_LIMITS'][{queue!r}]"
+        if not isinstance(queue, str) or not isinstance(limits, dict):
+            return f"{place} must be a dict of limits by the name of a task queue"
+        for name, limit in limits.items():
+            kinds = _LIMITS.get(name)
+            if kinds is None:
+                return f"{place} has no limit {name!r}. Limits are: {', '.join(sorted(_LIMITS))}"
+            fits = isinstance(limit, kinds) and not isinstance(limit, bool)
+            if not fits or not 0 < float(limit) < math.inf:
+                return f"{place}[{name!r}] must be a positive {kinds[-1].__name__}, not {limit!r}"
+    return None
+
+
 def _retention_problem(value: Any) -> str | None:
     try:
         read_rules(value)
@@ -169,6 +197,7 @@ def _retention_problem(value: Any) -> str | None:
 _READERS: dict[str, Callable[[Any], str | None]] = {
     "SEARCH_ATTRIBUTES": _attributes_problem,
     "RETENTION": _retention_problem,
+    "ACTIVITY_LIMITS": _limits_problem,
 }
 
 

@@ -30,6 +30,7 @@ class ActivityOptions:
     pauses, `schedule_to_start_timeout` the wait for a worker, `heartbeat_timeout` the silence between
     heartbeats. Where neither close timeout is given, the setting `DEFAULT_START_TO_CLOSE` holds.
     `task_queue` defaults to the run's. `local` runs the activity inside the worker that took the turn.
+    `limit_key` is what the limits for each key of a queue count it by: a customer, an account.
     """
 
     task_queue: str | None = None
@@ -41,8 +42,11 @@ class ActivityOptions:
     cancellation_type: CancellationType = CancellationType.TRY
     local: bool = False
     summary: str = ""
+    limit_key: str = ""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.limit_key, str) or len(self.limit_key) > _LONGEST_KEY:
+            raise TypeError(f"limit_key must be a str of at most {_LONGEST_KEY} characters")
         for name in _TIMEOUTS:
             value = getattr(self, name)
             if value is None:
@@ -66,5 +70,6 @@ class ActivityOptions:
         return dataclasses.replace(self, **changes)
 
 
+_LONGEST_KEY = 255
 _NAMES = frozenset(field.name for field in dataclasses.fields(ActivityOptions))
 _TIMEOUTS = tuple(name for name in sorted(_NAMES) if name.endswith("_timeout"))

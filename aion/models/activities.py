@@ -53,6 +53,10 @@ class ActivityTask(models.Model):
     reset_heartbeat = models.BooleanField(default=False, db_default=False)
     # `attempt` fences and only grows; people see it without the attempts that a reset has forgotten.
     attempts_forgotten = models.PositiveIntegerField(default=0, db_default=0)
+    # About the limits of its queue; see aion.store.activity_limits.
+    limit_key = models.CharField(max_length=255, blank=True, default="", db_default="")
+    slot_at = models.DateTimeField(null=True, blank=True)  # when its turn in the rate comes
+    crowded = models.BooleanField(default=False, db_default=False)  # it found no place
 
     class Meta:
         verbose_name = _("pending activity")
@@ -75,7 +79,27 @@ class ActivityTask(models.Model):
             models.Index(
                 fields=["owner_id"], name="aion_activity_owner", condition=Q(owner_id__isnull=False)
             ),
+            models.Index(
+                fields=["task_queue", "limit_key", "scheduled_at"],
+                name="aion_activity_crowded",
+                condition=Q(crowded=True),
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.activity_type} ({self.state}, attempt {self.attempt})"
+
+
+class ActivityLimit(models.Model):
+    """A limit that workers keep together: its lock, and when its next slot is free."""
+
+    name = models.CharField(primary_key=True, max_length=600)  # a task queue, or one and a key
+    free_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("activity limit")
+        verbose_name_plural = _("activity limits")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name

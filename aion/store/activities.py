@@ -26,7 +26,7 @@ import msgspec
 
 from aion.core.events import ActivityOutcome, ActivityStarted, Event
 from aion.core.failures import Failure, encode_failure
-from aion.store import deadlines, mailbox, sessions
+from aion.store import activity_limits, deadlines, mailbox, sessions
 from aion.store.attempts import FIELDS, Attempt, fence_of, read_attempt, read_order, stale
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
@@ -54,9 +54,12 @@ COLUMNS = {
 
 def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime) -> None:
     """Insert new activities, in one statement. They count as published: the caller hands them over."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
+    columns = COLUMNS
     for order in orders:
         spec = read_order(order.order)
+        if spec.limit_key:
+            columns = _COLUMNS_WITH_KEY
         timeout_at, kind = deadlines.while_scheduled(spec, now, now)
         rows.append(
             (
@@ -76,10 +79,16 @@ def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime
                 "[]",
                 False,
                 False,
+                spec.limit_key,
             )
         )
     if rows:
-        dialect().insert(cursor, "aion_activitytask", COLUMNS, rows)
+        if columns is COLUMNS:
+            rows = [row[:-1] for row in rows]
+        dialect().insert(cursor, "aion_activitytask", columns, rows)
+
+
+_COLUMNS_WITH_KEY = {**COLUMNS, "limit_key": "text"}
 
 
 def find(task_id: uuid.UUID) -> Attempt | None:
@@ -103,21 +112,37 @@ def claim_attempt(
     now: dt.datetime,
     again: bool = False,
 ) -> Attempt | None:
-    """Begin an attempt; None when it is not there to be begun (done, taken, retried, paused).
+    """Begin an attempt; None when it is not there to be begun (done, taken, paused, beyond a limit).
 
     With `again` the same claim, of the same moment, may have been made before, and its answer lost.
     """
     row = find(task_id)
     if row is None or row.attempt != attempt:
         return None
+    if again and (row.owner_id, row.started_at) == (owner_id, now):
+        return row
+    if not activity_limits.apply_to(row.task_queue):
+        return _begin(row, owner_id, pid, now)
+    with atomic():
+        wanting = activity_limits.Wanting(
+            task_id, attempt, row.task_queue, row.order.limit_key, row.slot_at
+        )
+        if not activity_limits.admit(wanting, now=now):
+            return None
+        return _begin(row, owner_id, pid, now, ", slot_at = NULL, crowded = " + dialect().false)
+
+
+def _begin(
+    row: Attempt, owner_id: uuid.UUID, pid: int, now: dt.datetime, also: str = ""
+) -> Attempt | None:
     timeout_at, kind = deadlines.while_running(row.order, row.scheduled_at, now, now)
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
-            f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s {sessions.unhurried()}"
-            "WHERE id = %s AND attempt = %s AND ((state = 'scheduled' AND NOT paused) "
-            "OR (%s AND state = 'running' AND owner_id = %s AND pid = %s AND started_at = %s))",
+            f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s{also} "
+            f"{sessions.unhurried()}"
+            "WHERE id = %s AND attempt = %s AND state = 'scheduled' AND NOT paused",
             [
                 sql.uuid(owner_id),
                 pid,
@@ -125,12 +150,8 @@ def claim_attempt(
                 sql.time(now),
                 sql.time(timeout_at),
                 kind,
-                sql.uuid(task_id),
-                attempt,
-                again,
-                sql.uuid(owner_id),
-                pid,
-                sql.time(now),
+                sql.uuid(row.id),
+                row.attempt,
             ],
         )
         if cursor.rowcount != 1:
@@ -172,6 +193,7 @@ def finish(
     """
     with atomic():
         _delete(attempt)
+        activity_limits.left(attempt.task_queue, attempt.order.limit_key, now=now)
         before = note or ActivityStarted(
             activity_id=attempt.order.activity_id,
             attempt=attempt.number,
@@ -275,6 +297,7 @@ def reschedule(
         )
         if cursor.rowcount != 1:
             raise stale(attempt)
+    activity_limits.left(attempt.task_queue, attempt.order.limit_key, now=now)
 
 
 def hand_back(attempt: Attempt, *, now: dt.datetime) -> None:

@@ -36,6 +36,7 @@ class Attempt(msgspec.Struct):
     task_queue: str
     last_failure: str | None = None
     forgotten: int = 0  # attempts before the last reset
+    slot_at: dt.datetime | None = None
 
     @property
     def number(self) -> int:
@@ -53,7 +54,7 @@ def read_order(text: str) -> ActivityScheduled:
 FIELDS = (
     'a.id, a.run_id, a."order", a.attempt, a.scheduled_at, a.started_at, a.owner_id, '
     "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure, "
-    "a.attempts_forgotten"
+    "a.attempts_forgotten, a.slot_at"
 )
 
 
@@ -74,6 +75,7 @@ def read_attempt(row: tuple[Any, ...]) -> Attempt:
         task_queue=row[10],
         last_failure=row[11],
         forgotten=row[12],
+        slot_at=None if row[13] is None else sql.read_time(row[13]),
     )
 
 

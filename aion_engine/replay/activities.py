@@ -161,6 +161,7 @@ def _scheduled(activity_id: str, call: ActivityCall) -> ActivityScheduled:
         heartbeat_timeout=options.heartbeat_timeout,
         retry=options.retry,
         summary=options.summary,
+        limit_key=options.limit_key,
         headers=dict(call.headers),
     )
 

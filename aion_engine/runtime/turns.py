@@ -148,7 +148,7 @@ class Turns:
                 self._turn(work, writes, batch, now)
                 batch.committed += work.to_tell
         finally:
-            batch.left = len(works) + len(outcomes) - len(own)
+            batch.left = len(works) + max(len(outcomes) - self._reach.runs, 0)
             self._reach.learn(len(batch.seen), left=len(works))
             for work in works:
                 if work.instance is not None:

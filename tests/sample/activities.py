@@ -26,6 +26,11 @@ def leave_mark(key: str) -> str:
     return key
 
 
+@activity.defn(retry=SOON)
+def say_nothing() -> str:
+    return ""
+
+
 @activity.defn(retry=SOON, transactional=True)
 def leave_mark_once(key: str) -> str:
     note(f"once:{key}")
@@ -109,6 +114,16 @@ def count_with_heartbeats(key: str, steps: int) -> list[int]:
         activity.heartbeat(step + 1)
         time.sleep(0.15)
     return [begin, steps]
+
+
+@activity.defn(retry=SOON, heartbeat_timeout=timedelta(seconds=30))
+def only_heartbeats(key: str, steps: int) -> int:
+    """Say that it lives, and use no connection of its own after it has begun."""
+    note(f"began:{key}")
+    for step in range(steps):
+        activity.heartbeat(step)
+        time.sleep(0.15)
+    return activity.info().attempt
 
 
 @activity.defn(retry=SOON)

@@ -58,6 +58,12 @@ class CallAndWait:
 
 
 @workflow.defn
+async def hurried() -> str:
+    """Two turns and one attempt, without rows of its own."""
+    return await activities.say_nothing.execute()
+
+
+@workflow.defn
 async def deadly(how: str) -> None:
     """Take the worker along."""
     match how:

@@ -29,6 +29,7 @@ class ActivityScheduled(CommandEvent, frozen=True, kw_only=True):
     heartbeat_timeout: dt.timedelta | None = None
     retry: RetryPolicy | None = None
     summary: str = ""
+    limit_key: str = ""  # what limits for each key count it by
     headers: dict[str, str] = {}
 
     @property

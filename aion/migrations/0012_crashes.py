@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("aion", "0010_imported_runs"),
+        ("aion", "0011_vacuum_after_pruning"),
     ]
 
     operations = [
