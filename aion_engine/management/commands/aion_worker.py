@@ -7,8 +7,11 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+from django.db.migrations.loader import MigrationLoader
 
+from aion.conf import settings
 from aion_engine.runtime.worker import Worker
 
 
@@ -36,7 +39,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Work until a signal comes."""
+        """Work until a signal comes.
+
+        Raises:
+            CommandError: the database has not all of Aion's tables.
+        """
+        _check_tables()
         worker = Worker(
             turns=not options["no_turns"],
             activity_threads=options["activities"],
@@ -45,6 +53,18 @@ class Command(BaseCommand):
         if options["verbosity"]:
             self.stdout.write(f"{worker.identity.name} is working; stop it with Ctrl-C")
         _run_until_signalled(worker)
+
+
+def _check_tables() -> None:
+    loader = MigrationLoader(connections[settings.DATABASE])
+    [newest] = loader.graph.leaf_nodes("aion")
+    needed = [node for node in loader.graph.forwards_plan(newest) if node[0] == "aion"]
+    missing = [name for app, name in needed if (app, name) not in loader.applied_migrations]
+    if missing:
+        raise CommandError(
+            f"Database {settings.DATABASE!r} lacks {len(missing)} migrations of Aion, "
+            f"from {missing[0]} on: run `manage.py migrate` first."
+        )
 
 
 def _run_until_signalled(worker: Worker) -> None:
