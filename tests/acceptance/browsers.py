@@ -32,7 +32,7 @@ STRICT = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-SECONDS = 60.0
+SECONDS = 90.0  # of a machine with much else to do; nothing waits for longer than it must
 
 
 class Browser:
@@ -50,6 +50,7 @@ class Browser:
 
     def watch(self) -> None:
         """Send the policy, and keep what the page complains of."""
+        self._page.set_default_timeout(SECONDS * 1_000)
         self._page.on("console", self._hear)
         self._page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self._page.route("**/admin/**", self._send_policy)
