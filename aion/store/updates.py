@@ -116,11 +116,11 @@ Moved = tuple[uuid.UUID, uuid.UUID, str]
 
 def move(cursor: Any, moves: Sequence[Moved]) -> None:
     """Hand updates that nobody has accepted to the runs that go on."""
-    if moves:
-        sql = dialect()
-        cursor.executemany(
+    sql = dialect()
+    for to, before, update_id in moves:
+        cursor.execute(
             "UPDATE aion_update SET run_id = %s WHERE run_id = %s AND update_id = %s",
-            [(sql.uuid(to), sql.uuid(before), update_id) for to, before, update_id in moves],
+            [sql.uuid(to), sql.uuid(before), update_id],
         )
 
 
