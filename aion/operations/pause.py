@@ -64,5 +64,5 @@ def _require(run: RunRow, status: RunStatus, verb: str) -> None:
 
 
 def _note(run: RunRow, event: Event) -> None:
-    recorded = Recorded(run.head_seq + 1, clock.now(), event)
+    recorded = Recorded(run.head_seq + 1, histories.time_behind(run.id, clock.now()), event)
     histories.append(run.id, [recorded], expected_seq=run.head_seq)

@@ -76,7 +76,7 @@ def reopen(
 
 
 def _undo(run: RunRow, reason: str) -> None:
-    now = clock.now()
+    now = histories.time_behind(run.id, clock.now())
     history = effective(histories.load_one(run.id))
     cut = _cut(history, RunStatus(run.status))
     kept, undone = history[:cut], history[cut:]

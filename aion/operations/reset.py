@@ -114,7 +114,7 @@ def _copy(
     reason: str,
 ) -> uuid.UUID:
     """Write the new run: its events follow the chain's, so that all of it still reads as one history."""
-    new_id, now = uuid7(), max([clock.now(), *(each.recorded_at for each in dropped[-1:])])
+    new_id, now = uuid7(), histories.time_behind(run.id, clock.now())
     first = run.head_seq + 1
     renumbered = [
         Recorded(seq, recorded.recorded_at, _moved(recorded.event, seq))

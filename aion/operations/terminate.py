@@ -49,7 +49,7 @@ def close(run: RunRow, *, reason: str, spared: Sequence[uuid.UUID] = ()) -> None
 
     For holders of the run's lock, who see to its parent and to the messages that wait for it.
     """
-    now = clock.now()
+    now = histories.time_behind(run.id, clock.now())
     event = WorkflowTerminated(reason=reason)
     histories.append(run.id, [Recorded(run.head_seq + 1, now, event)], expected_seq=run.head_seq)
     failure = failure_from(TerminatedError(reason or "terminated"))

@@ -230,12 +230,11 @@ def settle(attempt: Attempt) -> Wishes:
         StaleAttempt: the attempt no longer owns the activity.
     """
     sql = dialect()
-    lock = " FOR NO KEY UPDATE" if sql.name == "postgresql" else ""
     fence, parameters = fence_of(attempt)
     with connection().cursor() as cursor:
         cursor.execute(
             'SELECT "order", cancel_requested, reset_requested, paused FROM aion_activitytask '
-            f"WHERE {fence}{lock}",
+            f"WHERE {fence} {sql.lock_rows}",
             parameters,
         )
         row = cursor.fetchone()

@@ -39,6 +39,9 @@ class Dialect(Protocol):
     false: str  # the literal
     lock: str  # locks the selected rows of alias r and skips those that are locked
     lock_wait: str  # the same, but waits
+    lock_rows: str  # locks the selected rows of the only table
+    lock_free_rows: str  # the same, but skips those that are locked
+    share_rows: str  # keeps others from changing the selected rows
 
     def insert(
         self, cursor: Any, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]]
@@ -96,6 +99,9 @@ class PostgreSQL:
     false = "false"
     lock = "FOR NO KEY UPDATE OF r SKIP LOCKED"
     lock_wait = "FOR NO KEY UPDATE OF r"
+    lock_rows = "FOR NO KEY UPDATE"
+    lock_free_rows = "FOR NO KEY UPDATE SKIP LOCKED"
+    share_rows = "FOR SHARE"
 
     def insert(
         self, cursor: Any, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]]
@@ -169,8 +175,7 @@ class SQLite:
 
     name = "sqlite"
     false = "0"
-    lock = ""
-    lock_wait = ""
+    lock = lock_wait = lock_rows = lock_free_rows = share_rows = ""
 
     def insert(
         self, cursor: Any, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]]

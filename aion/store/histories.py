@@ -180,6 +180,20 @@ def beginning(run_id: uuid.UUID) -> tuple[WorkflowStarted, dt.datetime] | None:
     return event, dialect().read_time(row[2])
 
 
+def time_behind(run_id: uuid.UUID, now: dt.datetime) -> dt.datetime:
+    """Give when to record a run's next event: now, or the time of its last one if that is later.
+
+    Clocks of machines differ, and a history does not go back. For holders of the run's lock.
+    """
+    with connection().cursor() as cursor:
+        cursor.execute(
+            "SELECT recorded_at FROM aion_event WHERE run_id = %s ORDER BY seq DESC LIMIT 1",
+            [dialect().uuid(run_id)],
+        )
+        row = cursor.fetchone()
+    return now if row is None else max(now, dialect().read_time(row[0]))
+
+
 def load_one(run_id: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) -> list[Recorded]:
     """Load the history of one run from a seq on, at most `limit` events; empty for an unknown run.
 

@@ -27,11 +27,10 @@ def release(*, now: dt.datetime, only_due: bool = True, run_id: uuid.UUID | None
     else:
         condition += " AND held_until <= %s" if only_due else " AND held_until < %s"
         parameters.append(sql.time(now if only_due else PARKED))
-    skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with atomic(), connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_run SET held_until = NULL WHERE id IN "
-            f"(SELECT id FROM aion_run WHERE {condition} LIMIT 1000 {skip}) RETURNING id",
+            f"(SELECT id FROM aion_run WHERE {condition} LIMIT 1000 {sql.lock_free_rows}) RETURNING id",
             parameters,
         )
         freed = [sql.read_uuid(row[0]) for row in cursor.fetchall()]

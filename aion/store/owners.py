@@ -20,10 +20,10 @@ def check(run_id: uuid.UUID, worker_id: uuid.UUID) -> None:
         StaleAttempt: the run is closed or another's.
     """
     sql = dialect()
-    lock = "FOR SHARE" if sql.name == "postgresql" else ""
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM aion_run WHERE id = %s AND owner_id = %s AND closed_at IS NULL " + lock,
+            "SELECT 1 FROM aion_run WHERE id = %s AND owner_id = %s AND closed_at IS NULL "
+            f"{sql.share_rows}",
             [sql.uuid(run_id), sql.uuid(worker_id)],
         )
         if cursor.fetchone() is None:

@@ -49,12 +49,11 @@ def _take(
     old: str, parameters: list[Any], *, now: dt.datetime, stale_after: dt.timedelta, limit: int
 ) -> list[Unclaimed]:
     sql = dialect()
-    skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with atomic(), connection().cursor() as cursor:
         cursor.execute(
             "SELECT id, attempt, task_queue, activity_type, next_attempt_at, published_at "
             "FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
-            f"AND next_attempt_at <= %s AND ({old}) ORDER BY next_attempt_at LIMIT %s {skip}",
+            f"AND next_attempt_at <= %s AND ({old}) ORDER BY next_attempt_at LIMIT %s {sql.lock_free_rows}",
             [sql.time(now), *(sql.time(value) for value in parameters), limit],
         )
         rows = cursor.fetchall()

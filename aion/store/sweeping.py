@@ -42,11 +42,11 @@ def lock(attempt: Attempt, *, overdue_at: dt.datetime | None = None) -> bool:
     deadline must still have passed: a heartbeat or an operator may have moved it since it was read.
     """
     sql = dialect()
-    skip = "FOR UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     still, parameters = "", [sql.uuid(attempt.id)]
     if overdue_at is not None:
         still = "AND timeout_at <= %s"
         parameters.append(sql.time(overdue_at))
     with connection().cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM aion_activitytask WHERE id = %s {still} {skip}", parameters)
+        where = f"id = %s {still} {sql.lock_free_rows}"
+        cursor.execute(f"SELECT 1 FROM aion_activitytask WHERE {where}", parameters)
         return cursor.fetchone() is not None

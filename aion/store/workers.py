@@ -82,12 +82,11 @@ def owners_without_worker() -> list[uuid.UUID]:
 def give_back_runs(owner_ids: Iterable[uuid.UUID], *, now: dt.datetime) -> list[uuid.UUID]:
     """Free the runs of some workers and wake each, so that another worker goes on; give their ids."""
     sql = dialect()
-    skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with atomic(), connection().cursor() as cursor:
         # A run that is locked is in somebody's turn; the next sweep finds it if that worker is dead.
         cursor.execute(
             "UPDATE aion_run SET owner_id = NULL WHERE id IN (SELECT id FROM aion_run "
-            f"WHERE {sql.among('owner_id', 'uuid')} {skip}) RETURNING id",
+            f"WHERE {sql.among('owner_id', 'uuid')} {sql.lock_free_rows}) RETURNING id",
             [sql.many(owner_ids)],
         )
         freed = [sql.read_uuid(row[0]) for row in cursor.fetchall()]
@@ -121,11 +120,10 @@ def take_tick(*, now: dt.datetime, not_since: dt.datetime, what: int = TICK) -> 
         )
         if cursor.rowcount == 1:
             return True
-        skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
         cursor.execute(
             "UPDATE aion_tick SET ticked_at = %s WHERE id IN "
             "(SELECT id FROM aion_tick WHERE id = %s AND (ticked_at <= %s OR ticked_at > %s) "
-            f"{skip})",
+            f"{sql.lock_free_rows})",
             # A tick of the future: the clock was set back. A little ahead is another machine's.
             [sql.time(now), what, sql.time(not_since), sql.time(now + _SET_BACK)],
         )

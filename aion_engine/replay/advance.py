@@ -44,7 +44,7 @@ def advance(
     extent = instance.context.extent
     seq = instance.head_seq
     if start is not None:
-        at = max(at, start.recorded_at)
+        at = max(at, start.recorded_at, instance.recorded_until)
         seq = max(seq, start.seq)  # notes may stand behind a start that is not folded yet
         if not extent.first_seq:
             extent.show([start])
@@ -53,7 +53,7 @@ def advance(
             appended.append(Recorded(seq, at, command.event))
         extent.show(appended)
     else:
-        at = max(at, instance.now)
+        at = max(at, instance.now, instance.recorded_until)
     for arrival in arrivals:
         event = _admitted(instance, arrival, refused, passed_on)
         if event is None or not _is_folded(instance, event, passed_on):
@@ -76,6 +76,8 @@ def advance(
         seq += 1
         appended.append(Recorded(seq, at, instance.terminal.event))
     instance.head_seq = seq
+    if appended:
+        instance.recorded_until = at
     return appended
 
 

@@ -88,6 +88,7 @@ class Instance:
         self.definition = definition
         self.run_id = run_id
         self.head_seq = 0
+        self.recorded_until = _PAST  # the time of the last event, whatever it is
         self._ending = CodeEnding()
         self._reopened_at = 0.0
         self.error: BaseException | None = None  # which failed the run, in this process
@@ -113,6 +114,7 @@ class Instance:
         self.context.on_problem = self.context.attributes.on_problem = self._stop
         self._main: Any = None
         self._problem: BaseException | None = None
+        _OPEN.add(self)
 
     # --- folding ---
 
@@ -385,7 +387,13 @@ class Instance:
         self._log.mode = Mode.CLOSING
         self._loop.stopped = True
         self._base.run(self._loop.run_inside, partial(end_tasks, self._loop))
+        _OPEN.discard(self)
 
 
+_OPEN: Final[set[Instance]] = set()
+"""Instances that nobody has closed, kept alive: were one collected, its `finally` blocks would run at that
+moment, in the middle of another run's turn, and their commands would be taken for that run's."""
+
+_PAST: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 _SECOND: Final = dt.timedelta(seconds=1)
 _MISTAKES: Final = (WorkflowCodeError, NonDeterminismError)

@@ -75,6 +75,7 @@ def replay(
         raise HistoryError("A history begins with WorkflowStarted")
     instance = Instance(definition, run_id)
     instance.context.extent.show(history)
+    instance.recorded_until = history[-1].recorded_at
     history = effective(history)
     left: list[Command] = []
     unseen = _ended_unseen(history)

@@ -31,6 +31,7 @@ def instance_of(run: RunRow, stored: list[Recorded], start: Recorded | None) -> 
         return replay(definition, str(run.id), stored)[0]
     instance = Instance(definition, str(run.id))
     instance.head_seq = run.head_seq
+    instance.recorded_until = stored[-1].recorded_at
     instance.context.extent.show(stored)
     for mark in effective(stored):
         reopen(instance, mark)

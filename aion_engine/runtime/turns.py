@@ -101,14 +101,15 @@ class Turns:
         work, because somebody rang or the last batch had some. `before_commit` is in its transaction.
         """
         batch = Batch()
-        touched: list[uuid.UUID] = []
+        touched: list[Work] = []
         try:
             with sessions.transaction():
                 self._take(batch, self.claim(outcomes, expecting, only), outcomes, touched)
                 before_commit(batch)
         except BaseException:
-            for run_id in touched:
-                self.cache.drop(run_id)
+            for work in touched:
+                self.cache.drop(work.run.id)
+                work.drop_instance()
             raise
         for run_id in batch.closed:
             self.cache.drop(run_id)
@@ -131,19 +132,19 @@ class Turns:
         )
 
     def _take(
-        self, batch: Batch, claimed: list[Claimed], outcomes: Outcomes, touched: list[uuid.UUID]
+        self, batch: Batch, claimed: list[Claimed], outcomes: Outcomes, touched: list[Work]
     ) -> None:
         now = clock.now()
         if not claimed:
             return
-        works = self._prepare(claimed, outcomes)
+        touched += (Work(one, outcomes.get(one.run.id, ())) for one in in_turn(claimed))
+        works = self._prepare(touched)
         writes = TurnWrites()
         self._registry.begin()
         until = time.perf_counter() + self._time
         try:
             while works and (not batch.seen or time.perf_counter() <= until):
                 work = works.popleft()
-                touched.append(work.run.id)
                 batch.seen.add(work.run.id)
                 self._turn(work, writes, batch, now)
                 batch.committed += work.to_tell
@@ -157,9 +158,8 @@ class Turns:
         limits.warn(writes.runs, {one.run.id: one.run.first_seq for one in claimed})
         self._summarise(batch, writes)
 
-    def _prepare(self, claimed: list[Claimed], outcomes: Outcomes) -> deque[Work]:
+    def _prepare(self, works: Sequence[Work]) -> deque[Work]:
         """Join each claimed run with its live instance, or else with its history."""
-        works = deque(Work(one, outcomes.get(one.run.id, ())) for one in in_turn(claimed))
         for work in works:
             if not work.run.closed:
                 work.instance = self.cache.take(work.run.id, work.run.head_seq)
@@ -167,7 +167,7 @@ class Turns:
         rows = histories.load_rows(work.run.id for work in cold)
         for work in cold:
             work.rows = rows.get(work.run.id, [])
-        return works
+        return deque(works)
 
     def _summarise(self, batch: Batch, writes: TurnWrites) -> None:
         batch.turns = len(writes.runs)
@@ -186,6 +186,7 @@ class Turns:
 
     def _turn(self, work: Work, writes: TurnWrites, batch: Batch, now: dt.datetime) -> None:
         """Take one run's turn. With codecs its writes join the batch when all of them are sealed."""
+        now = work.moment(now)
         part = work.part_of(writes)
         try:
             update = self._decide(work, part, now)

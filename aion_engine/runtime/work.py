@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Callable, Sequence
 
 from aion.core.events import ActivityOutcome, Event
@@ -10,6 +11,7 @@ from aion.core.history import Recorded
 from aion.core.requests import UpdateRequest
 from aion.core.sealing import Sealer
 from aion.store import histories, sealing
+from aion.store.dialects import dialect
 from aion.store.rows import Claimed, RunRow
 from aion.store.turns import TurnWrites
 from aion_engine.replay.instance import Instance
@@ -52,6 +54,12 @@ class Work:
     def run(self) -> RunRow:
         """The run's row."""
         return self.claimed.run
+
+    def moment(self, now: dt.datetime) -> dt.datetime:
+        """Give when this turn happens: now, or the time of the run's last event if that is later."""
+        if self.instance is not None:
+            return max(now, self.instance.recorded_until)
+        return max([now, *(dialect().read_time(row[2]) for row in self.rows[-1:])])
 
     def drop_instance(self) -> None:
         """Throw the live instance away; its coroutines end now."""

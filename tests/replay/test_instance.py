@@ -6,6 +6,7 @@ import asyncio
 import gc
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,43 @@ from tests.support.driver import START, Driver
 
 Play = Callable[..., Driver]
 act = workflow.execute_activity
+
+
+def test_an_instance_that_nobody_has_closed_is_not_collected(play: Play) -> None:
+    """Its `finally` would run at that moment, in another run's turn, whose commands its own became."""
+
+    async def careful() -> None:
+        try:
+            await workflow.sleep(10)
+        finally:
+            workflow.upsert_memo({"left": "by another run"})
+
+    async def collects() -> None:
+        gc.collect()
+
+    forgotten = Driver(careful).start()
+    instance = weakref.ref(forgotten.instance)
+    del forgotten
+
+    run = play(collects)
+
+    assert run.kinds == ["WorkflowStarted", "WorkflowCompleted"]
+    left = instance()
+    assert left is not None
+    left.close()
+
+
+def test_a_closed_instance_is_collected() -> None:
+    async def waits() -> None:
+        await workflow.sleep(10)
+
+    forgotten = Driver(waits).start()
+    instance = weakref.ref(forgotten.instance)
+    forgotten.instance.close()
+    del forgotten
+    gc.collect()
+
+    assert instance() is None
 
 
 def test_closing_ends_the_code_where_it_stands(play: Play) -> None:
