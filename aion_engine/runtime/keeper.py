@@ -111,7 +111,7 @@ class Keeper:
             log.warning("Worker %s was given up for dead; it registers again", self.worker.name)
             workers.register(self.worker, now=clock.now())
 
-    def _look_at_attempts(self, *, also_idle: bool) -> None:
+    def _look_at_attempts(self, *, also_idle: bool = False) -> None:
         running = list(self._running())
         if not running and self._board is None and not also_idle:
             return

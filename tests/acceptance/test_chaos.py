@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     seconds = number("AION_CHAOS_SECONDS", 12)
     command = [sys.executable, "-m", "tests.acceptance.chaos", "--report", str(tmp_path / "report")]

@@ -79,7 +79,7 @@ class Stage:
         self._start_beat()
         self._start_callers()
         for process in self.workers.values():
-            process.wait_for(" ready.", timeout=60)
+            process.wait_for(" ready.", timeout=180)
 
     def _start_worker(self, name: str) -> None:
         self.workers[name] = self._cluster.celery(name, ready=False)
