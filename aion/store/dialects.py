@@ -333,6 +333,11 @@ def _find_dialect() -> Dialect:
     return _DIALECTS[connection().vendor]
 
 
+def in_transaction() -> bool:
+    """Tell whether a caller's transaction is under way."""
+    return connection().in_atomic_block or not connection().get_autocommit()
+
+
 def atomic() -> Any:
     """Open a transaction on Aion's database, or a savepoint inside the caller's."""
     return transaction.atomic(using=alias())

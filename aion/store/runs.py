@@ -120,11 +120,18 @@ def sealed_run(new: NewRun, by: Sealer | None = None) -> NewRun:
     return msgspec.structs.replace(new, started=sealed, sealed=True, size=size)
 
 
+def is_one_statement(new: NewRun) -> bool:
+    """Tell whether `try_insert` needs one statement only, and thus no transaction around it."""
+    timers = new.started.start_delay is not None or new.deadline_at is not None
+    plain = not timers and not new.started.search_attribute_kinds
+    return plain and dialect().name == "postgresql"
+
+
 def try_insert(new: NewRun) -> bool:
     """Create a run unless its workflow id has an open one; False then, and nothing is written.
 
-    Must run inside a transaction. The conflict is an answer, not an error, so that a transaction of
-    the caller stays usable. On PostgreSQL one statement writes all rows of a run without timers.
+    Must run inside a transaction, but where it `is_one_statement`. The conflict is an answer, not an error,
+    so that a transaction of the caller stays usable.
     """
     new = sealed_run(new)
     data = encode_event(new.started)

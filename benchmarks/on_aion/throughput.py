@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from django.db import transaction
-
 from aion import client
 from benchmarks.app.workflows import remote_steps, sequential_steps, trivial
 from benchmarks.figures import Figures, Size
@@ -69,9 +67,7 @@ def remote_activities(size: Size) -> Figures:
 def start_many(workflow: Any, *arguments: Any, count: int, together: int = 100) -> None:
     """Start so many runs, `together` in each transaction."""
     for part in _parts(count, together):
-        with transaction.atomic():
-            for _ in range(part):
-                client.start_workflow(workflow, *arguments)
+        client.start_workflows(workflow, [arguments] * part)
 
 
 def _parts(count: int, most: int) -> Iterator[int]:
