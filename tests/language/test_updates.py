@@ -23,7 +23,7 @@ from aion.models import Update
 from tests.language.worlds import Forgetful, found, kinds, rest, same_when_lost
 from tests.support import kit
 from tests.support.clocks import StandingClock
-from tests.support.engine import Engine
+from tests.support.engine import Engine, running_worker
 
 pytestmark = pytest.mark.django_db
 
@@ -461,6 +461,24 @@ def test_an_update_behind_a_continue_as_new_is_the_successors(
     assert again.result(0)[1] == 7
     assert kinds(successor).count("UpdateAccepted") == 2
     engine.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_hands_an_update_on_and_who_waits_gets_its_answer(script: Any) -> None:
+    @script
+    async def main(me: kit.Scripted, rounds: int) -> None:
+        workflow.set_update_handler("ask", lambda: rounds)
+        await workflow.wait_condition(lambda: me.notes)
+        workflow.continue_as_new("main", rounds + 1)
+
+    with running_worker(activity_threads=0):
+        handle = client.start_workflow(kit.Scripted, "main", 0)
+        handle.pause()
+        handle.signal("note", "again")
+        update = handle.start_update("ask", wait_for="")
+        handle.resume()  # one turn meets both
+
+        assert update.result(20) == 1
 
 
 def test_continuing_as_new_from_a_handler(engine: Engine, account: WorkflowHandle) -> None:
