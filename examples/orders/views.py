@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.permissions import IsAdminUser
@@ -24,6 +25,14 @@ class NewOrder(serializers.ModelSerializer):
         fields = ("product", "quantity")
 
 
+class PlacedOrder(serializers.Serializer):
+    """The order, and the workflow that carries it out."""
+
+    number = serializers.CharField()
+    workflow_id = serializers.CharField()
+
+
+@extend_schema(request=NewOrder, responses={201: PlacedOrder})
 @api_view(["POST"])
 def create(request: Request) -> Response:
     """Place an order."""
@@ -33,6 +42,7 @@ def create(request: Request) -> Response:
     return Response({"number": order.number, "workflow_id": order.workflow_id}, status=201)
 
 
+@extend_schema(request=None, responses={202: None, 409: None})
 @api_view(["POST"])
 @permission_classes([IsAdminUser])
 def approve(request: Request, number: str) -> Response:
