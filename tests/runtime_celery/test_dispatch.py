@@ -88,6 +88,18 @@ def test_what_cannot_be_sent_now_waits_for_the_broker(broker: Broker) -> None:
     eventually(lambda: broker.sent == many)
 
 
+def test_a_process_that_ends_may_wait_until_all_is_sent(broker: Broker) -> None:
+    dispatcher = CeleryDispatcher()
+    assert dispatcher.flush(0), "there is nothing to send"
+    broker.away = True
+    dispatcher.publish([handover()])
+    assert not dispatcher.flush(0.05)
+    broker.away = False
+
+    assert dispatcher.flush(10)
+    assert len(broker.sent) == 1
+
+
 def test_a_message_that_can_never_be_sent_does_not_stop_the_others(broker: Broker) -> None:
     bad, good = handover(), handover()
     broker.refused = bad
