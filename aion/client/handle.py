@@ -30,6 +30,7 @@ from aion.operations.signal import signal as _signal
 from aion.operations.target import find as _find
 from aion.operations.update import send_update, wait_for_update
 from aion.store import histories as _histories
+from aion.store.reconnecting import persistently as _persistently
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class WorkflowHandle(RunLifecycle):
             ResultTimeout: it did not end in time, and goes on.
             RunNotFound: there is no such run.
         """
-        run = _find(self.workflow_id, self.run_id)
+        run = _persistently(lambda: _find(self.workflow_id, self.run_id))
         raw = _result.result(run.id, timeout=timeout)
         if type is not None:
             return decode_any(raw) if type is Any else _decode(raw, type)
