@@ -37,7 +37,7 @@ def test_runs_that_kill_their_worker_are_parked(embedded_workers: Cluster) -> No
     supervisor = embedded_workers.script("supervisor", SUPERVISOR)
 
     calm = [*before, *after]
-    results = [handle.result(60) for handle in calm]
+    results = [handle.result(90) for handle in calm]
     assert results == [*(f"{n}" for n in range(3)), *(f"local-{n}" for n in range(3))]
     eventually(
         lambda: Run.objects.filter(held_until__gte=PARKED).count() == len(killing),
@@ -45,9 +45,9 @@ def test_runs_that_kill_their_worker_are_parked(embedded_workers: Cluster) -> No
         what="both are parked",
     )
     assert {handle.describe().problem["code"] for handle in killing} == {"crash_loop"}  # type: ignore[index]
-    deaths = supervisor.output.count("died:")
+    deaths = sum(line.startswith("worker ") for line in supervisor.output.splitlines())
     print(f"{deaths} workers died")
-    assert deaths <= 8
+    assert deaths <= 6, "one unseen, one of all, and one alone for each that kills"
 
     late = client.start_workflow(call, "leave_mark_once", ["late"])
     assert late.result(20) == "late"
