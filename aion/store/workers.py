@@ -113,19 +113,19 @@ def take_tick(*, now: dt.datetime, not_since: dt.datetime, what: int = TICK) -> 
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            # Without the condition the insert would wait for a tick that is going on.
-            "INSERT INTO aion_tick (id, ticked_at) SELECT %s, %s "
-            "WHERE NOT EXISTS (SELECT 1 FROM aion_tick WHERE id = %s) ON CONFLICT DO NOTHING",
-            [what, sql.time(now), what],
-        )
-        if cursor.rowcount == 1:
-            return True
-        cursor.execute(
             "UPDATE aion_tick SET ticked_at = %s WHERE id IN "
             "(SELECT id FROM aion_tick WHERE id = %s AND (ticked_at <= %s OR ticked_at > %s) "
             f"{sql.lock_free_rows})",
             # A tick of the future: the clock was set back. A little ahead is another machine's.
             [sql.time(now), what, sql.time(not_since), sql.time(now + _SET_BACK)],
+        )
+        if cursor.rowcount == 1:
+            return True
+        cursor.execute(
+            # The first of all. Without the condition it would wait for a tick that is going on.
+            "INSERT INTO aion_tick (id, ticked_at) SELECT %s, %s "
+            "WHERE NOT EXISTS (SELECT 1 FROM aion_tick WHERE id = %s) ON CONFLICT DO NOTHING",
+            [what, sql.time(now), what],
         )
         return bool(cursor.rowcount == 1)
 

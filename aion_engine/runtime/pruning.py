@@ -53,16 +53,21 @@ class PruningThread:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
+        self._last: dt.datetime | None = None  # as read the last time, so not younger than it is
 
     def begin_if_late(self) -> None:
         """Begin where the last pruning is older than two intervals, and none runs here."""
         if self._thread is not None and self._thread.is_alive():
             return
-        last = workers.last_tick(workers.PRUNING)
+        if self._is_late():
+            self._last = workers.last_tick(workers.PRUNING)
+            if self._is_late():
+                self._thread = threading.Thread(target=self._run, name="aion-prune", daemon=True)
+                self._thread.start()
+
+    def _is_late(self) -> bool:
         late = dt.timedelta(seconds=2 * settings.PRUNE_INTERVAL)
-        if last is None or clock.now() - last > late:
-            self._thread = threading.Thread(target=self._run, name="aion-prune", daemon=True)
-            self._thread.start()
+        return self._last is None or clock.now() - self._last > late
 
     def stop(self) -> None:
         """End after the batch at hand."""

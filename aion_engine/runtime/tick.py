@@ -18,7 +18,7 @@ from aion.core.ports import Dispatcher, Handover
 from aion.operations import activity_outcome
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import crashes, fencing, holds, publishing, sweeping, workers
+from aion.store import crashes, due_work, fencing, holds, publishing, sweeping, workers
 from aion.store.dialects import atomic
 from aion.store.publishing import Unclaimed
 from aion_engine.runtime.crash_notes import how_long
@@ -51,13 +51,21 @@ def tick(*, force: bool = False) -> TickReport:
     if not workers.take_tick(now=now, not_since=now - interval):
         return report
     report.ran = True
-    bury_dead_workers(report, now)
-    report.timed_out = time_out_overdue(now)
-    report.published = publish_waiting(now)
-    report.released = holds.release(now=now)
+    due = due_work.look(
+        now=now, silent_since=now - settings.lease, published_before=now - _stale_after()
+    )
+    if due.leases:
+        bury_dead_workers(report, now)
+    if due.timeouts:
+        report.timed_out = time_out_overdue(now)
+    if due.unpublished or due.leases or due.timeouts:  # the first two may have brought it about
+        report.published = publish_waiting(now)
+    if due.held:
+        report.released = holds.release(now=now)
     if report.runs_given_back or report.released or report.timed_out:
         the_bell().ring_loops()
-    report.schedule_starts = bring_on_due(now)
+    if due.schedules:
+        report.schedule_starts = bring_on_due(now)
     return report
 
 
