@@ -30,7 +30,7 @@ from aion.operations.checking import (
 from aion.operations.clock import clock
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
 from aion.operations.search_attributes import kept_attributes
-from aion.store import runs
+from aion.store import new_runs, runs
 from aion.store.dialects import atomic, in_transaction
 
 
@@ -109,7 +109,7 @@ def _start_at_once(request: StartRequest) -> Started | None:
     if not is_plain(request) or in_transaction():
         return None
     new = new_run(request)
-    if not runs.is_one_statement(new) or not runs.try_insert(new):
+    if not new_runs.is_one_statement(new) or not new_runs.try_insert(new):
         return None
     bell.ring_loops_after_commit()
     return Started(new.started.workflow_id, new.id, created=True)
@@ -123,11 +123,11 @@ def is_plain(request: StartRequest) -> bool:
 def _start(request: StartRequest) -> Started:
     _check_repeat(request)
     new = new_run(request)
-    if not runs.try_insert(new):
+    if not new_runs.try_insert(new):
         existing = _conflict(request, new.started.workflow_id)
         if existing is not None:
             return existing
-        if not runs.try_insert(new):
+        if not new_runs.try_insert(new):
             raise _taken(new.started.workflow_id, None, "was started again meanwhile")
     # After the insert, so that no other start slips by: from now on the workflow id is ours.
     _check_repeat(request, besides=new.id)
@@ -145,7 +145,7 @@ def _check_repeat(request: StartRequest, besides: uuid.UUID | None = None) -> No
         raise _Repeated(Started(found.workflow_id, found.id, created=False))
 
 
-def new_run(request: StartRequest) -> runs.NewRun:
+def new_run(request: StartRequest) -> new_runs.NewRun:
     """Give the run that a start asks for, with its first event."""
     now = clock.now()
     run_id = uuid7()
@@ -179,7 +179,7 @@ def new_run(request: StartRequest) -> runs.NewRun:
         **beginning,
         **lengths(),
     )
-    return runs.NewRun(run_id, started, now)
+    return new_runs.NewRun(run_id, started, now)
 
 
 def _conflict(request: StartRequest, workflow_id: str) -> Started | None:
@@ -200,7 +200,7 @@ def _conflict(request: StartRequest, workflow_id: str) -> Started | None:
             raise _taken(workflow_id, existing.id, "has an open run")
 
 
-def _check_reuse(request: StartRequest, new: runs.NewRun) -> None:
+def _check_reuse(request: StartRequest, new: new_runs.NewRun) -> None:
     """Refuse when an earlier run stands in the way."""
     if request.reuse is IdReusePolicy.ALLOW or not request.workflow_id:
         return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from aion.operations import bell
 from aion.operations.start import Started, StartRequest, is_plain, new_run, start
-from aion.store import dialects, runs
+from aion.store import dialects, new_runs
 
 
 def start_many(requests: Sequence[StartRequest]) -> list[Started]:
@@ -22,7 +22,7 @@ def start_many(requests: Sequence[StartRequest]) -> list[Started]:
     with dialects.atomic():
         plain = {place: new_run(one) for place, one in enumerate(requests) if is_plain(one)}
         with dialects.cursor() as cursor:
-            refused = {new.id for new in runs.insert_many(list(plain.values()), cursor=cursor)}
+            refused = {new.id for new in new_runs.insert_many(list(plain.values()), cursor=cursor)}
         bell.ring_loops_after_commit()
         created = {
             place: Started(new.started.workflow_id, new.id, created=True)

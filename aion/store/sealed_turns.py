@@ -9,9 +9,9 @@ import msgspec
 from aion.core.history import encode_event
 from aion.core.sealing import PayloadContext, Sealer
 from aion.store.dialects import connection, dialect
+from aion.store.new_runs import NewRun, sealed_run
 from aion.store.outgoing import Outgoing
 from aion.store.rows import NewEvents
-from aion.store.runs import NewRun, sealed_run
 from aion.store.sealing import (
     context_of,
     know,

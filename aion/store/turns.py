@@ -16,11 +16,12 @@ import msgspec
 from aion.core.errors import WorkflowAlreadyStarted
 from aion.core.events import ActivityCancelled, ChildWorkflowFailed
 from aion.core.failures import failure_from
-from aion.store import dialects, mailbox, outgoing, requests, runs, shown, updates
+from aion.store import dialects, mailbox, new_runs, outgoing, requests, shown, updates
 from aion.store.activities import insert_orders
 from aion.store.dialects import dialect
 from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
+from aion.store.new_runs import NewRun
 from aion.store.outgoing import Outgoing
 from aion.store.requests import Taken
 from aion.store.rows import (
@@ -31,7 +32,6 @@ from aion.store.rows import (
     RunUpdate,
     TimerOrder,
 )
-from aion.store.runs import NewRun
 from aion.store.sealing import stored_failure, stored_payload, stored_problem
 from aion.store.shown import ShownWrite
 from aion.store.updates import Moved, UpdateAnswer
@@ -150,7 +150,7 @@ def _end_of(run: RunUpdate) -> tuple[Any, ...]:
 
 def _insert_runs(cursor: Any, news: list[NewRun]) -> list[Posted]:
     """Create children and successors; give the messages for parents of children whose id was taken."""
-    return [_refused(new) for new in runs.insert_many(news, cursor=cursor)]
+    return [_refused(new) for new in new_runs.insert_many(news, cursor=cursor)]
 
 
 def _refused(new: NewRun) -> Posted:

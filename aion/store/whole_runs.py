@@ -18,8 +18,8 @@ from aion.models import Event, Message, Run, Timer
 from aion.store import retention, runs
 from aion.store.dialects import connection, dialect
 from aion.store.histories import EventRow, event_rows, insert_events, load_rows
+from aion.store.new_runs import COLUMNS, NewRun
 from aion.store.rows import NewEvents
-from aion.store.runs import COLUMNS, NewRun
 from aion.store.sealing import stored_failure, stored_payload
 
 Row = dict[str, Any]

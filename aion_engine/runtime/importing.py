@@ -38,7 +38,7 @@ from aion.operations.checking import check_text
 from aion.operations.clock import clock
 from aion.store import payload_files, recovery, whole_runs
 from aion.store.dialects import alias, atomic
-from aion.store.runs import NewRun
+from aion.store.new_runs import NewRun
 from aion.store.whole_runs import Foreign
 from aion_engine.runtime.recovery import projected, wrongly_shown
 

@@ -19,8 +19,8 @@ from aion.core.failures import Failure
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
 from aion.operations.beginnings import cron_beginning, lengths, next_time
+from aion.store.new_runs import NewRun
 from aion.store.rows import RunRow
-from aion.store.runs import NewRun
 from aion_engine.replay.endings import retry_delay
 from aion_engine.runtime.outcomes import timeout_failure
 

@@ -16,9 +16,9 @@ from aion.core.events import WorkflowStarted
 from aion.core.ids import uuid7
 from aion.models import Message, Run
 from aion.operations import bulk
-from aion.store import runs
+from aion.store import new_runs
 from aion.store.dialects import connection
-from aion.store.runs import NewRun
+from aion.store.new_runs import NewRun
 from tests.support import kit
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine
@@ -326,7 +326,7 @@ def test_a_thousand_runs(clock: StandingClock) -> None:
         for n in range(1_000)
     ]
     with connection().cursor() as cursor:
-        runs.insert_many(news, cursor=cursor)
+        new_runs.insert_many(news, cursor=cursor)
     clock.at += SECOND
 
     result = client.terminate_workflows(workflow_id_prefix="many-", batch_size=150)

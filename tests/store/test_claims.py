@@ -11,7 +11,7 @@ import pytest
 from aion.core.events import SignalReceived
 from aion.core.ids import uuid7
 from aion.models import Message, Run, Timer
-from aion.store import claims, mailbox
+from aion.store import claims, mailbox, new_runs
 from aion.store.dialects import atomic
 from aion.store.rows import Claimed
 from tests.support.clocks import START
@@ -277,11 +277,10 @@ def test_a_locked_run_with_a_full_mailbox_does_not_hide_the_others() -> None:
 
 
 def test_a_new_run_with_a_delay_is_not_ready() -> None:
-    from aion.store import runs
 
     new = new_run(start_delay=dt.timedelta(seconds=30))
     with atomic():
-        runs.try_insert(new)
+        new_runs.try_insert(new)
 
     assert claimed() == []
     assert claimed(now=START + dt.timedelta(seconds=30)) == [new.id]

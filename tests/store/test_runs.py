@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from aion.core.ids import uuid7
 from aion.core.status import RunStatus
 from aion.models import Event, Message, Run, Timer
-from aion.store import holds, runs
+from aion.store import holds, new_runs, runs
 from aion.store.dialects import atomic, connection
 from tests.support.clocks import START
 from tests.support.engine import in_thread
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.django_db
 MINUTE = dt.timedelta(minutes=1)
 
 
-def insert(new: runs.NewRun) -> bool:
+def insert(new: new_runs.NewRun) -> bool:
     with atomic():
-        return runs.try_insert(new)
+        return new_runs.try_insert(new)
 
 
 def close(run_id: object, *, at: dt.datetime = START) -> None:
@@ -82,9 +82,9 @@ def test_a_delayed_start_is_a_timer_and_no_message() -> None:
     assert Run.objects.get().deadline_at == START + 3 * MINUTE
 
 
-def insert_many(news: list[runs.NewRun]) -> list[runs.NewRun]:
+def insert_many(news: list[new_runs.NewRun]) -> list[new_runs.NewRun]:
     with atomic(), connection().cursor() as cursor:
-        return runs.insert_many(news, cursor=cursor)
+        return new_runs.insert_many(news, cursor=cursor)
 
 
 @pytest.mark.postgres
@@ -144,7 +144,7 @@ def test_a_start_behind_one_that_rolls_back_succeeds() -> None:
 
     def begin_and_roll_back() -> None:
         with pytest.raises(RuntimeError), atomic():
-            runs.try_insert(new_run("order-1"))
+            new_runs.try_insert(new_run("order-1"))
             inserted.set()
             let_go.wait(10)
             raise RuntimeError

@@ -13,7 +13,7 @@ from aion.core.events import ActivityScheduled, Event, SignalReceived, WorkflowS
 from aion.core.history import Recorded, encode_event
 from aion.core.ids import uuid7
 from aion.models import Message
-from aion.store import activities, runs
+from aion.store import activities, new_runs
 from aion.store.dialects import atomic, connection
 from aion.store.rows import ActivityOrder
 from aion.store.workers import WorkerIdentity
@@ -27,20 +27,20 @@ def counts() -> dict[str, int]:
     return {model.__name__: model.objects.count() for model in TABLES}
 
 
-def new_run(workflow_id: str = "", *, at: dt.datetime = START, **started: Any) -> runs.NewRun:
+def new_run(workflow_id: str = "", *, at: dt.datetime = START, **started: Any) -> new_runs.NewRun:
     run_id = uuid7()
     event = WorkflowStarted(
         workflow_id=workflow_id or str(run_id),
         **{"workflow_type": "kit.None", "seed": run_id.hex, **started},
     )
-    return runs.NewRun(run_id, event, at)
+    return new_runs.NewRun(run_id, event, at)
 
 
 def insert_run(workflow_id: str = "", **started: Any) -> uuid.UUID:
     """An open run with its first event and its first message."""
     new = new_run(workflow_id, **started)
     with atomic():
-        assert runs.try_insert(new)
+        assert new_runs.try_insert(new)
     return new.id
 
 
