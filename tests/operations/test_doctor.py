@@ -285,7 +285,7 @@ def test_the_report_says_what_to_do(healthy: Engine) -> None:
 
     code, text = doctor()
 
-    assert code == 0
+    assert code == 0, text
     assert "INFO paused_runs: 1 runs are paused\n" in text
     assert "What to do: `manage.py resume_workflow ID`" in text
     report = json.loads(doctor("--json")[1])
