@@ -87,6 +87,10 @@ class Member:
     async def do_local(self, name: str) -> None:
         await self.do_activity(name, "try", local=True)
 
+    async def do_booking(self, local: bool) -> None:
+        booking = kit.booking.with_options(retry=RETRIED, local=local)
+        self.trace.append(await booking.execute("book", "a"))
+
     async def do_sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
         self.trace.append(f"slept {seconds}")

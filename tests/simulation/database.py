@@ -1,0 +1,392 @@
+"""A database for many simulated sessions in one process: real SQL, READ COMMITTED, row locks.
+
+Theory of operation
+-------------------
+All sessions share one SQLite database in memory, which holds what is committed. At most one open transaction
+is *mounted* at a time: what it has written so far is there, inside of an SQLite transaction. When another
+session runs a statement, the mounted one is rolled back and the other's writes are put in its place, row by
+row. So each statement sees what was committed when it began and what its own transaction wrote: that is READ
+COMMITTED.
+
+Triggers report every row that a statement writes. It is locked for the transaction, and so are the unique
+keys that it takes. A statement that meets another's lock is undone and waits for the end of that transaction,
+then runs anew, as PostgreSQL evaluates its conditions anew. `FOR NO KEY UPDATE`, `FOR SHARE` and `SKIP
+LOCKED`
+are read from the statement's text. The claim has two moments, as it has there: the snapshot that finds
+candidates, and the locking, which looks at the locked row again but not at what it was joined with.
+
+Ids of a sequence are taken for good, like those of PostgreSQL: a later id may be visible earlier.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+Key = tuple[Any, ...]
+
+
+class Killed(KeyboardInterrupt):
+    """Unwinds what a process did when it was killed. Whatever handles it reaches nobody any more."""
+
+
+class Transaction:
+    """What one session has written, and not committed."""
+
+    def __init__(self) -> None:
+        self.changes: dict[Key, tuple[bool, Sequence[Any] | None]] = {}  # new here?, the row now
+        self.locks: set[Key] = set()
+        self.savepoints: list[tuple[str, dict[Key, Any], set[Key]]] = []
+        self.waits_for: Transaction | None = None
+        self.over = False
+
+
+class Statement:
+    """A statement as SQLite runs it, and what its text says about locks."""
+
+    def __init__(self, sql: str, with_parameters: bool) -> None:
+        text = re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%") if with_parameters else sql
+        found = _LOCK.findall(text)
+        self.text = _LOCK.sub("", text)
+        self.skips = "SKIP LOCKED" in text
+        verb = self.text.split(None, 1)[0].upper()
+        self.name = self.text.replace('"', "").split()[-1]
+        if found and verb == "WITH":
+            self.kind = "claim"
+            self.again = self._of_locked_run()
+        elif found and verb == "SELECT":
+            self.kind = "lock"
+            self._tell_ids()
+        else:
+            self.kind = _KINDS.get(verb, "read")
+            if self.kind == "rollback" and " TO " not in self.text:
+                self.kind = "rollback all"
+
+    def _tell_ids(self) -> None:
+        """Let a locking statement say which rows it found, in its first column."""
+        match = re.search(r"FROM (\w+)( r\b)?", self.text)
+        assert match is not None, self.text
+        self.table = match[1]
+        alias = "r." if match[2] else ""
+        self.text = re.sub(r"^SELECT ", f"SELECT {alias}id, ", self.text)
+
+    def _of_locked_run(self) -> str:
+        """What a claim looks at once more when it has the lock: the run's row, and who owns it."""
+        match = re.search(r"SELECT (r\.id, .*?) FROM aion_message", self.text)
+        assert match is not None, self.text
+        return (
+            f"SELECT {match[1]} FROM aion_run r WHERE r.id = ? "
+            "AND (r.owner_id IS NULL OR r.owner_id = ?)"
+        )
+
+
+_LOCK = re.compile(r" *FOR (?:NO KEY UPDATE|SHARE)(?: OF r)?(?: SKIP LOCKED)?")
+_KINDS = {
+    "INSERT": "write",
+    "UPDATE": "write",
+    "DELETE": "write",
+    "BEGIN": "begin",
+    "SAVEPOINT": "savepoint",
+    "RELEASE": "release",
+    "ROLLBACK": "rollback",
+}
+
+statement = lru_cache(maxsize=5_000)(Statement)
+
+
+class Table:
+    """A table's columns, and the unique keys that a row takes."""
+
+    def __init__(self, name: str, columns: list[str], key: list[str], numbered: bool) -> None:
+        self.name = name
+        self.columns = columns
+        self.key = [columns.index(one) for one in key]
+        self.numbered = numbered  # its key is a sequence's
+        marks = ", ".join("?" * len(columns))
+        names = ", ".join(f'"{one}"' for one in columns)
+        where = " AND ".join(f'"{one}" = ?' for one in key)
+        self.insert = f"INSERT INTO {name} ({names}) VALUES ({marks})"
+        self.delete = f"DELETE FROM {name} WHERE {where}"
+        changes = ", ".join(f'"{one}" = ?' for one in columns)
+        self.update = f"UPDATE {name} SET {changes} WHERE {where}"
+
+    def key_of(self, row: Sequence[Any]) -> Key:
+        return (self.name, *(row[place] for place in self.key))
+
+    def unique_keys(self, row: Sequence[Any]) -> list[Key]:
+        at = self.columns.index
+        match self.name:
+            case "aion_run":
+                keys: list[Key] = []
+                if row[at("closed_at")] is None:
+                    keys.append(("open", row[at("workflow_id")]))
+                if row[at("continued_from_run_id")] is not None:
+                    keys.append(("next", row[at("continued_from_run_id")]))
+                return keys
+            case "aion_timer":
+                return [("timer", row[at("run_id")], row[at("timer_id")])]
+            case "aion_activitytask":
+                return [("activity", row[at("run_id")], row[at("activity_id")])]
+        return []
+
+
+class Database:
+    """The shared database. `wait` blocks the calling session until a transaction is over."""
+
+    def __init__(self) -> None:
+        self.raw = sqlite3.connect(":memory:", isolation_level=None)
+        self.tables: dict[str, Table] = {}
+        self.wait: Callable[[Transaction], None] = _nobody_waits
+        self.snapshot_taken: Callable[[], None] = lambda: None
+        self.deadlocks = 0
+        self._mounted: Transaction | None = None
+        self._locked: dict[Key, Transaction] = {}
+        self._touched: list[tuple[Table, str, Sequence[Any]]] = []
+        self._silent = False
+        self._numbers: dict[str, int] = {}
+
+    # --- the schema ---
+
+    def watch(self) -> None:
+        """Look at the tables that there are, and hear of what is written into them."""
+        self.raw.create_function("touch", -1, self._touch)
+        found = self.raw.execute(
+            "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        for name, sql in found:
+            info = self.raw.execute(f"PRAGMA table_info({name})").fetchall()
+            key = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
+            numbered = "AUTOINCREMENT" in sql
+            self.tables[name] = Table(name, [row[1] for row in info], key, numbered)
+            for verb, side in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+                columns = ", ".join(f'{side}."{row[1]}"' for row in info)
+                self.raw.execute(
+                    f"CREATE TEMP TRIGGER hear_{name}_{verb} AFTER {verb} ON {name} "
+                    f"BEGIN SELECT touch('{name}', '{verb}', {columns}); END"
+                )
+        self.empty()
+
+    def empty(self) -> None:
+        """Begin anew, with nothing in the tables and no session."""
+        self._unmount()
+        self._locked.clear()
+        self._silent = True
+        for name, table in self.tables.items():
+            self.raw.execute(f"DELETE FROM {name}")
+            if table.numbered:
+                self._numbers[name] = 0
+        self.raw.execute("DELETE FROM sqlite_sequence")
+        self.raw.executemany(
+            "INSERT INTO sqlite_sequence (name, seq) VALUES (?, 0)",
+            [(name,) for name in self._numbers],
+        )
+        self._silent = False
+        self.deadlocks = 0
+
+    def _touch(self, name: str, verb: str, *row: Any) -> None:
+        if not self._silent:
+            self._touched.append((self.tables[name], verb, row))
+
+    # --- which transaction is there ---
+
+    def _mount(self, one: Transaction, *, writes: bool = False) -> None:
+        if self._mounted is one:
+            return
+        self._unmount()
+        if not writes and not one.changes:
+            return
+        self.raw.execute("BEGIN")
+        self._mounted = one
+        self._silent = True
+        for key, (is_new, row) in one.changes.items():
+            table = self.tables[key[0]]
+            if row is None:
+                if not is_new:
+                    self.raw.execute(table.delete, key[1:])
+            elif is_new:
+                self.raw.execute(table.insert, row)
+            else:
+                self.raw.execute(table.update, [*row, *key[1:]])
+        self._silent = False
+
+    def _unmount(self) -> None:
+        if self._mounted is None:
+            return
+        self._mounted = None
+        self.raw.execute("ROLLBACK")
+        self._restore_numbers()
+
+    def _restore_numbers(self) -> None:
+        """A sequence does not go back when a transaction does."""
+        self.raw.executemany(
+            "UPDATE sqlite_sequence SET seq = ? WHERE name = ? AND seq < ?",
+            [(number, name, number) for name, number in self._numbers.items() if number],
+        )
+
+    # --- statements ---
+
+    def run(
+        self, one: Transaction, what: Statement, parameters: Any, *, many: bool = False
+    ) -> tuple[list[Any], int]:
+        """Run a statement for a transaction; gives rows and row count. May wait for others."""
+        match what.kind:
+            case "write":
+                return self._write(one, what, parameters, many=many)
+            case "lock":
+                return self._lock(one, what, parameters)
+            case "claim":
+                return self._claim(one, what, parameters)
+        self._mount(one)
+        rows = self.raw.execute(what.text, parameters).fetchall()
+        return rows, len(rows)
+
+    def _write(
+        self, one: Transaction, what: Statement, parameters: Any, *, many: bool
+    ) -> tuple[list[Any], int]:
+        while True:
+            self._mount(one, writes=True)
+            self._touched = []
+            self.raw.execute("SAVEPOINT one_statement")
+            try:
+                execute = self.raw.executemany if many else self.raw.execute
+                cursor = execute(what.text, parameters)
+                rows = cursor.fetchall()
+                holder = self._holder(one, self._touched)
+            except BaseException:
+                self._undo()
+                raise
+            if holder is None:
+                self.raw.execute("RELEASE one_statement")
+                self._keep(one)
+                return rows, cursor.rowcount
+            self._undo()
+            self._wait(one, holder)
+
+    def _undo(self) -> None:
+        self.raw.execute("ROLLBACK TO one_statement")
+        self.raw.execute("RELEASE one_statement")
+
+    def _holder(
+        self, one: Transaction, touched: list[tuple[Table, str, Sequence[Any]]]
+    ) -> Transaction | None:
+        for table, verb, row in touched:
+            keys = [table.key_of(row)]
+            if verb != "DELETE":
+                keys += table.unique_keys(row)
+            for key in keys:
+                holder = self._locked.get(key)
+                if holder is not None and holder is not one:
+                    return holder
+        return None
+
+    def _keep(self, one: Transaction) -> None:
+        for table, verb, row in self._touched:
+            key = table.key_of(row)
+            known = one.changes.get(key)
+            is_new = known[0] if known is not None else verb == "INSERT"
+            one.changes[key] = (is_new, None if verb == "DELETE" else row)
+            self._take(one, key)
+            if verb != "DELETE":
+                for unique in table.unique_keys(row):
+                    self._take(one, unique)
+            if verb == "INSERT" and table.numbered:
+                self._numbers[table.name] = max(self._numbers[table.name], row[table.key[0]])
+
+    def _take(self, one: Transaction, key: Key) -> None:
+        self._locked[key] = one
+        one.locks.add(key)
+
+    def _lock(self, one: Transaction, what: Statement, parameters: Any) -> tuple[list[Any], int]:
+        while True:
+            self._mount(one)
+            rows = self.raw.execute(what.text, parameters).fetchall()
+            keys = [(what.table, row[0]) for row in rows]
+            held = [self._locked.get(key) not in (None, one) for key in keys]
+            if not any(held):
+                break
+            if what.skips:
+                rows = [row for row, is_held in zip(rows, held, strict=True) if not is_held]
+                keys = [key for key, is_held in zip(keys, held, strict=True) if not is_held]
+                break
+            self._wait(one, self._locked[keys[held.index(True)]])
+        for key in keys:
+            self._take(one, key)
+        return [row[1:] for row in rows], len(rows)
+
+    def _claim(self, one: Transaction, what: Statement, parameters: Any) -> tuple[list[Any], int]:
+        self._mount(one)
+        found = self.raw.execute(what.text, parameters).fetchall()
+        self.snapshot_taken()
+        self._mount(one)
+        locked: dict[Any, Any] = {}
+        for run_id in dict.fromkeys(row[0] for row in found):
+            key = ("aion_run", run_id)
+            if self._locked.get(key) not in (None, one):
+                continue
+            row = self.raw.execute(what.again, [run_id, parameters[0]]).fetchone()
+            if row is not None:
+                self._take(one, key)
+                locked[run_id] = row
+        return list(locked.values()), len(locked)
+
+    def _wait(self, one: Transaction, holder: Transaction) -> None:
+        ahead: Transaction | None = holder
+        while ahead is not None:
+            if ahead is one:
+                self.deadlocks += 1
+                raise sqlite3.OperationalError("deadlock detected")
+            ahead = ahead.waits_for
+        one.waits_for = holder
+        try:
+            self.wait(holder)
+        finally:
+            one.waits_for = None
+
+    # --- ends ---
+
+    def commit(self, one: Transaction) -> None:
+        if one.changes:
+            self._mount(one, writes=True)
+            self._mounted = None
+            self.raw.execute("COMMIT")
+        self._end(one)
+
+    def rollback(self, one: Transaction) -> None:
+        if self._mounted is one:
+            self._unmount()
+        self._end(one)
+
+    def _end(self, one: Transaction) -> None:
+        for key in one.locks:
+            if self._locked.get(key) is one:
+                del self._locked[key]
+        one.over = True
+
+    def savepoint(self, one: Transaction, name: str) -> None:
+        one.savepoints.append((name, dict(one.changes), set(one.locks)))
+
+    def release(self, one: Transaction, name: str) -> None:
+        del one.savepoints[self._place(one, name) :]
+
+    def rollback_to(self, one: Transaction, name: str) -> None:
+        place = self._place(one, name)
+        _, changes, locks = one.savepoints[place]
+        del one.savepoints[place + 1 :]
+        one.changes = dict(changes)
+        for key in one.locks - locks:
+            if self._locked.get(key) is one:
+                del self._locked[key]
+        one.locks = set(locks)
+        if self._mounted is one:
+            self._unmount()
+
+    def _place(self, one: Transaction, name: str) -> int:
+        names = [savepoint[0] for savepoint in one.savepoints]
+        return len(names) - 1 - names[::-1].index(name)
+
+
+def _nobody_waits(holder: Transaction) -> None:
+    raise AssertionError("nobody else is there to end the transaction that is waited for")
