@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from aion.store.attribute_registry import registry
+from tests.support import emptying
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = os.environ.get("AION_REQUIRE_SERVICES") == "1"
@@ -59,6 +60,10 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    emptying.install()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

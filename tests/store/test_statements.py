@@ -103,7 +103,7 @@ def test_a_long_history_costs_as_many_statements_as_a_short_one(patient: Engine)
 
     until(10)
     short = one_more()
-    until(1000)
+    until(300)
     long = one_more()
     patient.loop.turns.cache.clear()
     replayed = one_more()
