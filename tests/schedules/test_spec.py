@@ -250,7 +250,7 @@ def test_a_calendar_follows_the_changes_of_the_clock(zone: str, expected: list[s
     assert set(expected) <= set(found)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=10)
 @given(
     st.sampled_from(["*", "0", "*/30", "15,45"]),
     st.sampled_from(["*", "0", "23", "*/6"]),

@@ -259,7 +259,7 @@ def runs() -> list[dict[str, Any]]:
 
 
 def test_sql_finds_what_the_query_says(runs: list[dict[str, Any]]) -> None:
-    @settings(max_examples=250, deadline=None)
+    @settings(max_examples=120, deadline=None)
     @given(trees)
     def check(tree: Any) -> None:
         meaning = resolve(parse(printed(Query(tree))), kinds=KINDS, now=NOW)
