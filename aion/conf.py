@@ -35,6 +35,7 @@ class Settings:
     ACCESS: str = "aion.access.PermissionAccess"  # says who may do what in admin and API
     REDIS_URL: str = ""  # for RedisBell
     TUNE_SESSION: bool = True  # False for poolers that share sessions between transactions
+    TUNE_GC: bool = True  # let Python's garbage collector look more seldom in workers with a loop
     LEASE: float = 15.0  # a worker silent for so long is dead
     BATCH_RUNS: int = 200  # the most runs of one turn transaction
     BATCH_TIME: float = 0.05  # the most time of user code in one turn transaction

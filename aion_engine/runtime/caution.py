@@ -6,9 +6,10 @@ Without a crash a loop knows nothing of this but one look every third of the lea
 two transactions. The first chooses the runs, writes them down (`aion.store.crashes`) and parks those that
 were in too many crashes. The second takes the turns of just those, and wipes the note out.
 
-* Runs that nobody suspects go together, as always: after a crash all of their batch are suspects.
-* A suspect goes alone, and no second one until the first has no local activity in flight any more: so the
-  next crash is its own. In a moment all but the one that kills are acquitted.
+* Runs that nobody suspects go together, as always: after a crash all of their batch are suspects. Those that
+  the next crash would not convict still go together: most workers die for reasons of their own.
+* One that the next crash would convict goes alone, and no second one until the first has no local activity in
+  flight any more: so that crash is its own. In a moment all but the one that kills are acquitted.
 * Both kinds take turns, so that neither waits for the other.
 
 A worker that hangs instead of dying (in C code, holding the interpreter's lock) is the same: it is given up.
@@ -97,8 +98,9 @@ class Caution:
 
     def _chosen(self, claimed: list[Claimed], counts: dict[uuid.UUID, int]) -> list[uuid.UUID]:
         ids = [one.run.id for one in claimed]
-        suspects = [run_id for run_id in ids if run_id in counts]
-        others = [run_id for run_id in ids if run_id not in counts]
+        alone_from = max(settings.CRASH_LIMIT - 1, 1)
+        suspects = [run_id for run_id in ids if counts.get(run_id, 0) >= alone_from]
+        others = [run_id for run_id in ids if counts.get(run_id, 0) < alone_from]
         self._suspects_turn = not self._suspects_turn
         if suspects and (self._suspects_turn or not others):
             suspect = self._next_suspect(suspects)

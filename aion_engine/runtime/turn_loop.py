@@ -38,6 +38,7 @@ from aion.operations.bell import the_bell
 from aion.operations.clock import clock
 from aion.store import claims, mailbox, owners, sessions
 from aion_engine.replay import guards
+from aion_engine.runtime import garbage
 from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.caution import Caution
 from aion_engine.runtime.local_activities import LocalActivities
@@ -87,6 +88,7 @@ class TurnLoop:
     def run(self) -> None:
         """Take turns until `stop` is called; then give the leases back."""
         sessions.tune(connections[settings.DATABASE])
+        garbage.settle()
         try:
             while not self._stopping.is_set():
                 self._guarded_step()

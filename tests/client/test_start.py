@@ -21,6 +21,7 @@ from aion.core.errors import (
 from aion.core.events import WorkflowStarted
 from aion.core.payloads import Limits, set_default_limits
 from aion.models import Run, Timer
+from aion.store import new_runs as new_run_store
 from aion.store import runs as run_store
 from tests.support import kit
 from tests.support.clocks import START, StandingClock
@@ -215,19 +216,19 @@ def test_a_request_that_ran_and_closed_meanwhile_has_one_effect(
     closes_after: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The other caller's start commits, runs and closes between two statements of this one."""
-    try_insert = run_store.try_insert
+    try_insert = new_run_store.try_insert
 
     def start() -> client.WorkflowHandle:
         return client.start_workflow(kit.greet, "x", id="a", request_id="r")
 
-    def meanwhile(new: run_store.NewRun) -> bool:
-        monkeypatch.setattr(run_store, "try_insert", try_insert)
+    def meanwhile(new: new_run_store.NewRun) -> bool:
+        monkeypatch.setattr(new_run_store, "try_insert", try_insert)
         in_thread(start).done()
         inserted = closes_after == "the conflict" and try_insert(new)
         in_thread(close, "a").done()
         return inserted or (closes_after == "the look" and try_insert(new))
 
-    monkeypatch.setattr(run_store, "try_insert", meanwhile)
+    monkeypatch.setattr(new_run_store, "try_insert", meanwhile)
 
     late = start()
 

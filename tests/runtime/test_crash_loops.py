@@ -97,7 +97,7 @@ def test_the_run_that_kills_is_parked_and_its_neighbours_go_on(
     assert about.problem["code"] == "crash_loop"
     assert about.held_until == holds.PARKED
     assert "parked until somebody releases it" in about.why
-    # One crash that nobody saw coming, one of the whole batch, and two alone.
+    # One crash that nobody saw coming, two of the whole batch, and one alone.
     assert mill.deaths == 4
     assert not Suspect.objects.exists()
 
