@@ -8,8 +8,8 @@ down in their own row which runs they are about to take, and the commit of these
 What is still written there when a worker is found dead names its suspects, together with the runs whose local
 activities it had in flight. Each of them counts the crash.
 
-A suspect that passes a turn alone, and has no local activity in flight behind it, is none any more. So only
-the run that really kills gets to the limit.
+A suspect that passes a turn, and has no local activity in flight behind it, is none any more. So only the run
+that really kills gets to the limit.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ class Caution:
         self._careful = False
         self._next_look = 0.0
         self._suspect: uuid.UUID | None = None  # taken, and maybe still in flight
+        self._suspected: set[uuid.UUID] = set()  # of the runs that are taken now
         self._suspects_turn = True
 
     def take(
@@ -86,6 +87,7 @@ class Caution:
             if not claimed:
                 return []
             counts = crashes.counts(one.run.id for one in claimed)
+            self._suspected = set(counts)
             convicted = [
                 one for one in claimed if counts.get(one.run.id, 0) >= settings.CRASH_LIMIT
             ]
@@ -139,10 +141,11 @@ class Caution:
     # --- the second ---
 
     def _passed(self, batch: Batch) -> None:
-        """Wipe the note out, and acquit the suspect that got through."""
+        """Wipe the note out, and acquit the suspects that got through."""
         crashes.wipe(self._worker_id)
-        if self._suspect is None or self._suspect not in batch.seen:
-            return
-        if all(one.run.id != self._suspect for one, _ in batch.locals):
-            crashes.acquit([self._suspect])
+        in_flight = {one.run.id for one, _ in batch.locals}
+        through = [one for one in self._suspected if one in batch.seen and one not in in_flight]
+        if through:
+            crashes.acquit(through)
+        if self._suspect in through:
             self._suspect = None
