@@ -312,10 +312,11 @@ def connection() -> BaseDatabaseWrapper:
 def cursor() -> Any:
     """Give a cursor on Aion's database: within a turn of a tuned session the pipeline's, else Django's."""
     own = connection()
-    if not is_pipelined():
+    pipeline = getattr(own, PIPELINE, None)
+    if pipeline is None or not pipeline.is_open:
         return own.cursor()
     own.ensure_connection()  # where guards keep workflow code from the database
-    return getattr(own, PIPELINE).cursor()
+    return pipeline.cursor()
 
 
 def is_pipelined() -> bool:

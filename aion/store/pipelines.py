@@ -90,6 +90,7 @@ class Pipeline:
         self._transformer = Transformer(connection)
         # What is under way, in order: where its result goes, None for a synchronisation; what it prepares.
         self._sent: deque[tuple[list[Any] | None, str]] = deque()
+        self._unasked = False  # whether anything was sent behind the last request for answers
         self.is_open = False  # whether a transaction of the pipeline is under way
 
     # --- a transaction ---
@@ -180,6 +181,7 @@ class Pipeline:
                 self._sent.append(([], sql))
             session.send_query_prepared(name, values)
         self._sent.append((result, ""))
+        self._unasked = True
         return result
 
     def rows(self, result: list[Any]) -> list[tuple[Any, ...]]:
@@ -201,7 +203,9 @@ class Pipeline:
             psycopg.Error: it or one before it failed.
         """
         if not result:
-            self._session.send_flush_request()
+            if self._unasked:  # one request makes the server answer everything that was sent before it
+                self._session.send_flush_request()
+                self._unasked = False
             self._receive(lambda: not result)
         return result[0]
 
