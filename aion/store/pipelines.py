@@ -203,7 +203,9 @@ class Pipeline:
             psycopg.Error: it or one before it failed.
         """
         if not result:
-            if self._unasked:  # one request makes the server answer everything that was sent before it
+            if (
+                self._unasked
+            ):  # one request makes the server answer everything that was sent before it
                 self._session.send_flush_request()
                 self._unasked = False
             self._receive(lambda: not result)
