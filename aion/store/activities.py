@@ -27,7 +27,15 @@ import msgspec
 from aion.core.events import ActivityOutcome, ActivityStarted, Event
 from aion.core.failures import Failure, encode_failure
 from aion.store import activity_limits, deadlines, mailbox, sessions
-from aion.store.attempts import FIELDS, Attempt, fence_of, read_attempt, read_order, stale
+from aion.store.attempts import (
+    FIELDS,
+    UNBEGUN,
+    Attempt,
+    fence_of,
+    read_attempt,
+    read_order,
+    stale,
+)
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
 from aion.store.sealing import stored_body, stored_failure, stored_payload
@@ -142,7 +150,7 @@ def _begin(
             "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
             f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s{also} "
             f"{sessions.unhurried()}"
-            "WHERE id = %s AND attempt = %s AND state = 'scheduled' AND NOT paused",
+            f"WHERE id = %s AND attempt = %s AND {UNBEGUN} AND NOT paused",
             [
                 sql.uuid(owner_id),
                 pid,

@@ -25,6 +25,7 @@ from typing import Any, Final
 import msgspec
 
 from aion.conf import settings
+from aion.store.attempts import UNBEGUN
 from aion.store.dialects import connection, dialect
 
 _ASK_AGAIN: Final = 30.0  # seconds after which an attempt that found no place asks again, about
@@ -83,7 +84,7 @@ def _is_waiting(one: Wanting) -> bool:
     skip = " FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM aion_activitytask WHERE id = %s AND attempt = %s AND state = 'scheduled' "
+            f"SELECT 1 FROM aion_activitytask WHERE id = %s AND attempt = %s AND {UNBEGUN} "
             f"AND NOT paused{skip}",
             [sql.uuid(one.id), one.attempt],
         )
@@ -175,7 +176,7 @@ def _put_off(one: Wanting, until: dt.datetime, *, slot_at: dt.datetime | None = 
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET next_attempt_at = %s, published_at = NULL, slot_at = %s, "
-            "crowded = %s WHERE id = %s AND attempt = %s AND state = 'scheduled'",
+            f"crowded = %s WHERE id = %s AND attempt = %s AND {UNBEGUN}",
             [
                 sql.time(until),
                 sql.time(slot_at),

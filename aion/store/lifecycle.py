@@ -16,6 +16,7 @@ from aion.core.shown import Shown
 from aion.core.status import RunStatus
 from aion.store import mailbox, runs, shown
 from aion.store.activities import insert_orders
+from aion.store.attempts import UNBEGUN
 from aion.store.dialects import connection, dialect
 from aion.store.rows import START_TIMER, TIMER_COLUMNS, ActivityOrder
 
@@ -53,7 +54,7 @@ def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:
         cursor.execute(
             # What was paused by hand stays so. A message that came meanwhile found nothing to begin.
             "UPDATE aion_activitytask SET paused = (%s OR paused_at IS NOT NULL), "
-            "published_at = NULL WHERE run_id = %s AND state = 'scheduled'",
+            f"published_at = NULL WHERE run_id = %s AND {UNBEGUN}",
             [paused, key],
         )
 

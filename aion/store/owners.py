@@ -22,7 +22,7 @@ def check(run_id: uuid.UUID, worker_id: uuid.UUID) -> None:
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            "SELECT 1 FROM aion_run WHERE id = %s AND owner_id = %s AND closed_at IS NULL "
+            "SELECT 1 FROM aion_run WHERE id = %s AND (owner_id = %s) IS TRUE AND closed_at IS NULL "
             f"{sql.share_rows}",
             [sql.uuid(run_id), sql.uuid(worker_id)],
         )

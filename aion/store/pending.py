@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from aion.store.attempts import FIELDS, Attempt, read_attempt
+from aion.store.attempts import FIELDS, UNBEGUN, Attempt, read_attempt
 from aion.store.dialects import connection, dialect
 
 COLUMNS: Final = {
@@ -166,6 +166,6 @@ def follow_runs(task_ids: Sequence[uuid.UUID]) -> None:
         cursor.execute(
             "UPDATE aion_activitytask SET paused = EXISTS (SELECT 1 FROM aion_run r "
             "WHERE r.id = run_id AND r.status = 'paused') "
-            f"WHERE {sql.among('id', 'uuid')} AND state = 'scheduled' AND paused_at IS NULL",
+            f"WHERE {sql.among('id', 'uuid')} AND {UNBEGUN} AND paused_at IS NULL",
             [sql.many(task_ids)],
         )

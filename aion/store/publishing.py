@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from aion.store.attempts import UNBEGUN
 from aion.store.dialects import atomic, connection, dialect
 
 
@@ -85,7 +86,7 @@ def unpublish(task_id: uuid.UUID, attempt: int) -> None:
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET published_at = NULL "
-            "WHERE id = %s AND attempt = %s AND state = 'scheduled'",
+            f"WHERE id = %s AND attempt = %s AND {UNBEGUN}",
             [dialect().uuid(task_id), attempt],
         )
 

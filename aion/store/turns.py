@@ -18,6 +18,7 @@ from aion.core.events import ActivityCancelled, ChildWorkflowFailed
 from aion.core.failures import failure_from
 from aion.store import dialects, mailbox, new_runs, outgoing, requests, shown, updates
 from aion.store.activities import insert_orders
+from aion.store.attempts import UNBEGUN
 from aion.store.dialects import dialect
 from aion.store.histories import event_rows, insert_events
 from aion.store.mailbox import Posted
@@ -213,8 +214,7 @@ def _cancel_activities(cursor: Any, identities: list[Identity]) -> list[Posted]:
     sql = dialect()
     where, parameters = _identity_condition(_by_run(identities), "activity_id")
     cursor.execute(
-        f"DELETE FROM aion_activitytask WHERE {where} AND state = 'scheduled' "
-        "RETURNING run_id, activity_id",
+        f"DELETE FROM aion_activitytask WHERE {where} AND {UNBEGUN} RETURNING run_id, activity_id",
         parameters,
     )
     confirmed = [

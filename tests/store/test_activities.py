@@ -15,8 +15,8 @@ from aion.core.history import decode_event
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Message
 from aion.store import activities, sweeping
-from aion.store.attempts import Attempt
-from aion.store.dialects import atomic
+from aion.store.attempts import UNBEGUN, Attempt, fence_of
+from aion.store.dialects import atomic, connection
 from tests.support.clocks import START
 from tests.support.engine import in_thread
 from tests.support.rows import insert_activity, mailbox_of, quiet_run
@@ -352,3 +352,19 @@ def test_a_worker_finds_its_attempts() -> None:
     ActivityTask.objects.filter(id=others.id).update(owner_id=uuid7())
 
     assert [attempt.id for attempt in sweeping.owned_by([ME], limit=9)] == [mine.id]
+
+
+@pytest.mark.postgres
+def test_an_attempt_is_found_by_its_key_however_long_the_backlog() -> None:
+    """A plan that was made for an empty table must not walk through all that waits."""
+    task_id = insert_activity(quiet_run())
+    attempt = activities.claim_attempt(task_id, 1, owner_id=uuid.uuid4(), pid=1, now=START)
+    assert attempt is not None
+    fence, parameters = fence_of(attempt)
+    beginning = f"id = '{task_id}' AND attempt = 1 AND {UNBEGUN} AND NOT paused"
+    with connection().cursor() as cursor:
+        for condition, values in ((fence, parameters), (beginning, [])):
+            cursor.execute(f"EXPLAIN DELETE FROM aion_activitytask WHERE {condition}", values)
+            plan = "\n".join(row[0] for row in cursor.fetchall())
+            assert "aion_activity_ready" not in plan
+            assert "aion_activity_owner" not in plan
