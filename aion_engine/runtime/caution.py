@@ -144,8 +144,8 @@ class Caution:
         """Wipe the note out, and acquit the suspects that got through."""
         crashes.wipe(self._worker_id)
         in_flight = {one.run.id for one, _ in batch.locals}
-        through = [one for one in self._suspected if one in batch.seen and one not in in_flight]
-        if through:
-            crashes.acquit(through)
-        if self._suspect in through:
+        passed = batch.seen - in_flight
+        if self._suspected & passed:
+            crashes.acquit(self._suspected & passed)
+        if self._suspect in passed:  # also if its crashes are forgotten meanwhile
             self._suspect = None
