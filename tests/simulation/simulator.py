@@ -132,9 +132,9 @@ def play(
         while scheduler.now < bad_until and scheduler.steps < most_steps:
             world.step(bad_until)
         world.heal()
-        until = scheduler.now + MOST_SECONDS
+        until, last_step = scheduler.now + MOST_SECONDS, scheduler.steps + most_steps
         while not _is_at_rest(world):
-            if scheduler.now > until or scheduler.steps > most_steps:
+            if scheduler.now > until or scheduler.steps > last_step:
                 raise Stuck("the world does not come to rest")
             world.step()
     except Stuck as stuck:

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 
-from aion.store import claims, histories, owners, publishing, requests
+from aion.store import claims, histories, publishing
 from aion_engine.runtime import turns as turn_taking
 from aion_engine.runtime.cache import InstanceCache
 from tests.simulation.database import Database
@@ -57,17 +57,9 @@ PLANTED: dict[str, tuple[int, Callable[[], Any]]] = {
             claims, "dialect", lambda real=claims.dialect: _WithoutLocks(real())
         ),
     ),
-    "a local activity's owner is not asked": (
-        349,
-        lambda: mock.patch.object(owners, "check", return_value=None),
-    ),
     "unclaimed activities are not published again": (
         3,
         lambda: mock.patch.object(publishing, "_take", return_value=[]),
-    ),
-    "a request id is not remembered": (
-        306,
-        lambda: mock.patch.object(requests, "take", return_value=True),
     ),
     "a clock that is behind writes into the past": (
         148,
