@@ -14,6 +14,7 @@ from aion_engine.runtime import garbage
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
     before = gc.get_threshold()
+    gc.unfreeze()  # workers of other tests have frozen what they found
     yield
     gc.unfreeze()
     gc.set_threshold(*before)
