@@ -27,15 +27,7 @@ import msgspec
 from aion.core.events import ActivityOutcome, ActivityStarted, Event
 from aion.core.failures import Failure, encode_failure
 from aion.store import activity_limits, deadlines, mailbox, sessions
-from aion.store.attempts import (
-    FIELDS,
-    UNBEGUN,
-    Attempt,
-    fence_of,
-    read_attempt,
-    read_order,
-    stale,
-)
+from aion.store.attempts import FIELDS, UNBEGUN, Attempt, fence_of, read_attempt, read_order, stale
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
 from aion.store.sealing import stored_body, stored_failure, stored_payload
