@@ -4,7 +4,10 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from rest_framework.test import APIClient
 
+from aion import workflow
 from aion.access import Verb
+from tests.support import kit
+from tests.support.engine import Engine
 from tests.support.fixtures import acting, clock, engine, script
 
 __all__ = ["acting", "clock", "engine", "script"]
@@ -31,3 +34,20 @@ def api_of(*verbs: Verb) -> APIClient:
 def api(db: None) -> APIClient:
     """A client whose user may do everything, by permissions."""
     return api_of(*Verb)
+
+
+@pytest.fixture
+def open_run(engine: Engine, script: Any, acting: Any) -> None:
+    """A run "open" that waits, with an activity whose first attempt has failed."""
+
+    @acting
+    def work() -> None:
+        raise RuntimeError("not yet")
+
+    @script
+    async def main(me: kit.Scripted) -> Any:
+        kit.act.start("work")
+        await workflow.wait_condition(lambda: me.notes)
+
+    engine.start("main", id="open")
+    engine.go()

@@ -16,9 +16,7 @@ from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
-from aion import workflow
 from aion_api.views.documents import Schema
-from tests.support import kit
 from tests.support.engine import Engine
 
 pytestmark = pytest.mark.django_db
@@ -97,20 +95,9 @@ def _without_waiting(values: Any) -> Any:
 
 
 @pytest.fixture
-def there(engine: Engine, script: Any, acting: Any, api: APIClient) -> APIClient:
+def there(open_run: None, engine: Engine, api: APIClient) -> APIClient:
     """A run with a pending activity, a schedule, and a tick: so that requests find something."""
 
-    @acting
-    def work() -> None:
-        raise RuntimeError("not yet")
-
-    @script
-    async def main(me: kit.Scripted) -> Any:
-        kit.act.start("work")
-        await workflow.wait_condition(lambda: me.notes)
-
-    engine.start("main", id="open")
-    engine.go()
     engine.tick()
     made = {
         "schedule_id": "open",

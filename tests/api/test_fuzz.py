@@ -12,10 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from aion import workflow
-from tests.support import kit
 from tests.support.clocks import StandingClock
-from tests.support.engine import Engine
 
 pytestmark = pytest.mark.django_db
 
@@ -124,20 +121,9 @@ def document(api: APIClient) -> Document:
 
 
 @pytest.fixture(autouse=True)
-def there(engine: Engine, clock: StandingClock, script: Any, acting: Any, api: APIClient) -> None:
+def there(open_run: None, clock: StandingClock, api: APIClient) -> None:
     """A run with a pending activity, and a schedule: so that requests find something."""
 
-    @acting
-    def work() -> None:
-        raise RuntimeError("not yet")
-
-    @script
-    async def main(me: kit.Scripted) -> Any:
-        kit.act.start("work")
-        await workflow.wait_condition(lambda: me.notes)
-
-    engine.start("main", id="open")
-    engine.go()
     made = api.post(
         "/aion/schedules/",
         {

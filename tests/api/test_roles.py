@@ -11,10 +11,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from aion import workflow
 from aion.access import Verb
 from tests.api.conftest import user_with
-from tests.support import kit
 from tests.support.engine import Engine
 from tests.support.rows import counts
 
@@ -44,18 +42,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 
 
 @pytest.fixture(autouse=True)
-def there(engine: Engine, script: Any, acting: Any, api: APIClient) -> None:
-    @acting
-    def work() -> None:
-        raise RuntimeError("not yet")
-
-    @script
-    async def main(me: kit.Scripted) -> Any:
-        kit.act.start("work")
-        await workflow.wait_condition(lambda: me.notes)
-
-    engine.start("main", id="open")
-    engine.go()
+def there(open_run: None, engine: Engine, api: APIClient) -> None:
     engine.tick()
     made = api.post("/aion/schedules/", BODIES["create_schedule"], format="json")
     assert made.status_code == 201
