@@ -73,11 +73,8 @@ class Dialect(Protocol):
         Unlike `among` it leaves the planner no choice: each value is looked up by index.
         """
 
-    def rows(self, kind: str) -> str:
-        """Give a SELECT of the values of one parameter, a row each."""
-
     def many(self, values: Iterable[Any]) -> Any:
-        """Give the parameter for `among` and `rows`."""
+        """Give the parameter for `among` and `joined`."""
 
     def uuid(self, value: UUID | None) -> Any:
         """Write an id."""
@@ -142,10 +139,6 @@ class PostgreSQL:
     def joined(self, table: str, column: str, kind: str) -> str:
         """Join with an array."""
         return f"unnest(%s::{kind}[]) AS given(key) JOIN {table} AS t ON t.{column} = given.key"
-
-    def rows(self, kind: str) -> str:
-        """Unfold an array."""
-        return f"SELECT unnest(%s::{kind}[])"
 
     def many(self, values: Iterable[Any]) -> Any:
         """Pass an array literal."""
@@ -232,10 +225,6 @@ class SQLite:
     def joined(self, table: str, column: str, kind: str) -> str:
         """Join with a JSON array."""
         return f"json_each(%s) AS given JOIN {table} AS t ON t.{column} = given.value"
-
-    def rows(self, kind: str) -> str:
-        """Unfold a JSON array."""
-        return "SELECT value FROM json_each(%s)"
 
     def many(self, values: Iterable[Any]) -> Any:
         """Pass a JSON array."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from itertools import zip_longest
@@ -19,7 +18,6 @@ class Batch:
     """What a batch did: to be handed over after the commit."""
 
     turns: int = 0
-    events: int = 0
     left: int = 0  # runs claimed but not reached in time
     seen: set[uuid.UUID] = dataclasses.field(default_factory=set)  # runs whose outcomes are folded
     handovers: list[Handover] = dataclasses.field(default_factory=list)
@@ -28,7 +26,6 @@ class Batch:
         default_factory=list
     )  # runs with updates to answer
     posted: bool = False  # messages went to mailboxes, maybe to these very runs
-    timers: list[dt.datetime] = dataclasses.field(default_factory=list)
     locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
     committed: list[Callable[[], object]] = dataclasses.field(
         default_factory=list

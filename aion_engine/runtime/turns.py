@@ -171,12 +171,10 @@ class Turns:
 
     def _summarise(self, batch: Batch, writes: TurnWrites) -> None:
         batch.turns = len(writes.runs)
-        batch.events = sum(len(new.events) for new in writes.events)
         batch.closed = writes.closed
         batch.answered = [one.run_id for one in writes.updates]
         # This loop takes another batch at once; others need a ring only for runs that may be theirs.
         batch.posted = bool(writes.messages_out or writes.outgoing or writes.new_runs)
-        batch.timers = [timer.fire_at for timer in writes.timers]
         closed = set(writes.closed)
         batch.handovers = [
             Handover(order.id, order.attempt, order.task_queue, order.activity_type)
