@@ -16,6 +16,8 @@ from tests.conftest import ROOT
 # It brings its own servers. Marked, so that it runs once, in the pass on PostgreSQL.
 pytestmark = [pytest.mark.postgres, pytest.mark.redis]
 
+LEAST = 4  # kinds of faults, however slow the machine is
+
 
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
@@ -24,7 +26,11 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     command += ["--seconds", str(seconds), "--seed", os.environ.get("AION_SEED", "short")]
 
     done = subprocess.run(
-        [*command, "--pause", "0.25"], cwd=ROOT, capture_output=True, text=True, check=False
+        [*command, "--pause", "0.25", "--least", str(LEAST)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     print(done.stdout[-8000:], done.stderr[-4000:])
@@ -32,4 +38,4 @@ def test_nothing_is_lost_whatever_is_killed(tmp_path: Path) -> None:
     report = json.loads((tmp_path / "report").read_text())
     assert report["violations"] == []
     assert report["events"] > 0, "something has happened"
-    assert len(report["faults"]) > 5, "and was disturbed"
+    assert len(report["faults"]) >= LEAST, "and was disturbed"

@@ -23,6 +23,7 @@ from tests.acceptance.processes import Cluster
 from tests.acceptance.servers import free_port
 from tests.sample.models import Effect
 from tests.sample.workflows import call
+from tests.support.connections import end_other_sessions
 from tests.support.engine import in_thread
 from tests.support.proxies import Wire, wire
 from tests.support.waiting import eventually
@@ -48,15 +49,6 @@ def line(embedded_workers: Cluster) -> Iterator[Wire]:
     with wire(host, port) as made:
         redirected(embedded_workers.environment, made.port)
         yield made
-
-
-def end_other_sessions() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return int(cursor.fetchone()[0])
 
 
 def test_orders_survive_ended_sessions_and_commits_without_answer(

@@ -33,7 +33,7 @@ client.force_login(user)
 for path in ("/admin/", "/admin/store/order/", "/admin/aion/run/"):
     answer = client.get(path)
     assert answer.status_code == 200, (path, answer.status_code)
-asked = {"action": "approve", "_selected_action": ["1"]}
+asked = {"action": "approve", "_selected_action": ["%d"]}
 answer = client.post("/admin/store/order/", asked, follow=True)
 assert b'class="warning"' not in answer.content, answer.content.decode()
 """
@@ -60,6 +60,9 @@ class Shop:
     def start(self, name: str, *words: str) -> Process:
         log = self.directory / f"{name}.log"
         return Process(name, [str(self.python), *words], self.environment, log, self.directory)
+
+    def place_order(self, *words: str) -> int:
+        return int(self.manage("place_order", *words).strip().removeprefix("order-"))
 
     def ask(self, query: str) -> list[tuple[object, ...]]:
         with closing(sqlite3.connect(self.database, timeout=20)) as database:
@@ -113,24 +116,26 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 
 
 def test_an_order_goes_through_the_shop(shop: Shop) -> None:
-    assert shop.manage("place_order", "Tea pot", "5").strip() == "order-1"
+    number = shop.place_order("Tea pot", "5")
     worker = shop.start("worker", "manage.py", "aion_worker")
     try:
-        eventually(lambda: shop.state(1) == "approval", timeout=60, what="it waits for approval")
-        shop.manage("shell", "-c", APPROVE)
-        worker.wait_for("Order 1 is on its way", timeout=60)
+        waits = "it waits for approval"
+        eventually(lambda: shop.state(number) == "approval", timeout=60, what=waits)
+        shop.manage("shell", "-c", APPROVE % number)
+        worker.wait_for(f"Order {number} is on its way", timeout=60)
     finally:
         worker.sweep_up()
 
-    assert shop.state(1) == "shipped"
-    assert shop.ask("SELECT stock FROM store_product") == [(5,)]
-    assert shop.ask("SELECT count(*) FROM store_order WHERE payment LIKE 'paid-%'") == [(1,)]
+    assert shop.state(number) == "shipped"
+    assert shop.ask("SELECT stock FROM store_product WHERE name = 'Tea pot'") == [(5,)]
+    paid = f"SELECT payment LIKE 'paid-%' FROM store_order WHERE id = {number}"
+    assert shop.ask(paid) == [(1,)]
 
 
 def test_its_own_celery_app_carries_orders_too(shop: Shop) -> None:
     with own_redis() as redis:
         shop.environment["CELERY_BROKER_URL"] = redis.url
-        number = int(shop.manage("place_order", "Cup").strip().removeprefix("order-"))
+        number = shop.place_order("Cup")
         words = ("-A", "shop_site", "worker", "-P", "threads", "-c", "2")
         worker = shop.start("celery", "-m", "celery", *words)
         try:

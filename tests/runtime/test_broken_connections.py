@@ -15,21 +15,13 @@ from aion.operations.clock import clock as system_clock
 from aion.store import activities
 from tests.sample.models import Effect
 from tests.support import kit
+from tests.support.connections import end_other_sessions
 from tests.support.engine import Engine, in_thread, running_worker
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgres]
 
 Register = Callable[[Any], Any]
-
-
-def end_sessions() -> None:
-    """End every session of this database but the one that asks."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
 
 
 class Commits:
@@ -107,7 +99,7 @@ def test_a_waiter_for_a_result_lives_through_ended_sessions(
     handle = engine.start("main")
     waiting = in_thread(handle.result, 20)
     for _ in range(3):
-        end_sessions()
+        end_other_sessions()
         waiting.join(0.1)
     engine.turns()
 
@@ -124,7 +116,7 @@ def test_a_waiter_in_a_transaction_hears_that_it_is_lost(engine: Engine) -> None
     waiting = in_thread(wait)
 
     def heard() -> bool:
-        end_sessions()
+        end_other_sessions()
         return not waiting.is_alive()
 
     eventually(heard, what="it hears of it")
@@ -169,7 +161,7 @@ def test_a_heartbeat_that_is_lost_costs_nothing(
     @acting
     def beats() -> str:
         activity.heartbeat(1)
-        in_thread(end_sessions).done()
+        in_thread(end_other_sessions).done()
         activity.info()
         for number in range(2, 4):
             system_clock.reset()

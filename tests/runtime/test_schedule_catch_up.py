@@ -8,8 +8,9 @@ import itertools
 import pytest
 
 from aion import client
-from aion.client import ScheduleSpec
+from aion.client import Interval, ScheduleHandle, ScheduleSpec
 from aion.core.errors import InvalidArgument
+from aion.operations.schedules import bring_on
 from aion.schedules.spec import occurrences_after
 from tests.runtime.schedule_kit import (
     DAY,
@@ -127,6 +128,86 @@ def test_each_of_many_times_terminates_the_one_before(engine: Engine, clock: Sta
     assert started() == ["13:00", "14:00", "15:00", "16:00"]
     outcomes = [each.outcome for each in schedule.describe().recent]
     assert outcomes == ["", "terminated", "terminated", "terminated"]
+
+
+# --- what had come when the schedule was changed ----------------------------------------------------
+
+
+def every(step: dt.timedelta, schedule: ScheduleHandle) -> None:
+    schedule.update(lambda config: config.replace(spec=ScheduleSpec(intervals=(Interval(step),))))
+
+
+def test_another_spec_lets_what_had_come_fire_first(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(HOUR, overlap="allow_all")
+    clock.at = START + HOUR * 2.5
+
+    every(HOUR * 2, schedule)
+    move_to(clock, engine, START + HOUR * 4)
+
+    assert started() == ["13:00", "14:00", "16:00"]
+    assert skipped(schedule) == []
+
+
+def test_another_spec_catches_up_as_told(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(HOUR, overlap="allow_all", catch_up="none")
+    clock.at = START + HOUR * 2.5
+
+    every(HOUR * 2, schedule)
+
+    assert started() == []
+    assert skipped(schedule) == [("missed", 2)]
+
+
+def test_another_spec_notes_what_cannot_fire_any_more(
+    engine: Engine, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = scheduled(HOUR, overlap="allow_all")
+    clock.at = START + HOUR * 3.5
+    monkeypatch.setattr(bring_on, "_MOST_STARTS", 2)
+
+    every(HOUR * 2, schedule)
+    move_to(clock, engine, START + HOUR * 4)
+
+    assert started() == ["13:00", "14:00", "16:00"]
+    assert skipped(schedule) == [("spec_changed", 1)]
+    assert schedule.describe().missed_count == 1
+
+
+def test_an_update_that_is_refused_lets_nothing_fire(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(HOUR)
+    clock.at = START + HOUR * 2.5
+
+    with pytest.raises(InvalidArgument):
+        schedule.update(
+            lambda config: config.replace(spec=ScheduleSpec(crons=("0 9 * * *",), end_at=START))
+        )
+
+    assert started() == []
+    move_to(clock, engine, clock.at)
+    assert started() == ["13:00"]
+
+
+def test_a_pause_notes_what_had_come(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(HOUR)
+    clock.at = START + HOUR * 2.5
+
+    schedule.pause()
+    move_to(clock, engine, START + HOUR * 3)
+    schedule.resume()
+    move_to(clock, engine, START + HOUR * 4)
+
+    assert started() == ["16:00"]
+    assert skipped(schedule) == [("paused", 2)], "the third has come in the pause"
+
+
+def test_a_change_while_it_is_paused_notes_nothing(engine: Engine, clock: StandingClock) -> None:
+    schedule = scheduled(HOUR)
+    schedule.pause()
+    clock.at = START + HOUR * 2.5
+
+    every(HOUR * 2, schedule)
+
+    assert (started(), skipped(schedule)) == ([], [])
 
 
 # --- backfill -------------------------------------------------------------------------------------

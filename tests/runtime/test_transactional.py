@@ -153,11 +153,11 @@ def test_an_attempt_that_goes_on_elsewhere_keeps_no_writes(
 @pytest.mark.django_db(transaction=True)
 def test_the_row_may_be_lost_to_another_process_meanwhile(engine: Engine, acting: Register) -> None:
     @acting
-    def book() -> str:
+    def book() -> int:
         write_effect()
         if activity.info().attempt == 1:
             in_thread(give_up).done()
-        return "booked"
+        return activity.info().attempt
 
     def give_up() -> None:
         attempt = sweeping.owned_by([engine.worker.id], limit=1)[0]
@@ -167,7 +167,7 @@ def test_the_row_may_be_lost_to_another_process_meanwhile(engine: Engine, acting
     handle = engine.start("main")
     engine.go()
 
-    assert handle.result(0) == "booked"
+    assert handle.result(0) > 1, "the first attempt does not count"
     assert list(Effect.objects.values_list("key", flat=True)) == [str(handle.result(0))]
 
 

@@ -67,6 +67,25 @@ def bring_on_course(course: Course) -> None:
     course.mend()  # whatever failed before has been decided
 
 
+def bring_to_an_end(course: Course) -> None:
+    """Decide what has come by the spec that is about to be replaced. Its caller saves it.
+
+    What cannot be started now, and what jitter still holds back, is passed by and noted.
+    """
+    if course.fires:
+        bring_on_course(course)
+    pass_by_what_has_come(course, "spec_changed")
+
+
+def pass_by_what_has_come(course: Course, reason: str) -> None:
+    """Let the times up to now start nothing, and note them unless nothing would have started anyway."""
+    if course.fires:
+        _pass_by(course, course.now + _MICROSECOND, reason)
+    else:
+        schedule = course.schedule
+        schedule.decided_until = max(schedule.decided_until, course.now)
+
+
 def _attempt(course: Course, firing: Firing, action: Callable[[Course, Firing], None]) -> bool:
     """Do something that may start a run; note why it cannot be done. Tell whether it was."""
     try:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from aion.core.errors import WrongState
 from aion.core.events.schedules import ScheduleEvent, SchedulePaused, ScheduleResumed
 from aion.operations.checking import check_text
+from aion.operations.schedules.bring_on import pass_by_what_has_come
 from aion.operations.schedules.course import open_course
 from aion.store.dialects import atomic
 
 
 def pause_schedule(schedule_id: str, *, note: str = "", request_id: str = "") -> None:
     """Let no time fire until the schedule is resumed. Its runs go on; it can still be triggered.
+
+    Times that have come and that no tick has decided yet start nothing either: they are noted as skipped.
 
     Raises:
         ScheduleNotFound: there is no such schedule.
@@ -44,6 +47,8 @@ def _set_paused(
         if schedule.paused is paused:
             word = "paused already" if paused else "not paused"
             raise WrongState(f"Schedule {schedule_id!r} is {word}", schedule_id=schedule_id)
+        if paused:
+            pass_by_what_has_come(course, "paused")
         schedule.paused, schedule.note, schedule.updated_at = paused, note, course.now
         if not paused:
             schedule.decided_until = max(schedule.decided_until, course.now)

@@ -8,6 +8,7 @@ import msgspec
 
 from aion.core.errors import ScheduleConflict
 from aion.core.events.schedules import ScheduleUpdated
+from aion.operations.schedules.bring_on import bring_to_an_end
 from aion.operations.schedules.course import open_course
 from aion.operations.schedules.create import check_config, check_remaining
 from aion.schedules.config import ScheduleConfig
@@ -25,7 +26,10 @@ def update_schedule(
     remaining_actions: Any = KEEP,
     request_id: str = "",
 ) -> None:
-    """Replace what a schedule is told. With another spec, only times from now on count.
+    """Replace what a schedule is told.
+
+    With another spec, the times that had come by the old one are decided as that said, or are noted as
+    skipped (`spec_changed`); of the new one only times from now on count.
 
     `token` is that of the description that the change was made from.
 
@@ -52,7 +56,7 @@ def update_schedule(
             )
         check_config(schedule, config, course.now)
         if config.spec != course.config.spec:
-            schedule.decided_until = max(schedule.decided_until, course.now)
+            bring_to_an_end(course)
         if remaining_actions is not KEEP:
             schedule.remaining_actions = remaining_actions
         course.tell(config)

@@ -29,6 +29,9 @@ def main() -> int:
     parser.add_argument(
         "--pause", type=float, default=0.5, help="seconds between faults, on average"
     )
+    parser.add_argument(
+        "--least", type=int, default=1, help="kinds of faults that are dealt, however long it takes"
+    )
     parser.add_argument("--settle", type=float, default=90, help="the most time to come to an end")
     parser.add_argument(
         "--keep", action="store_true", help="keep the logs of a run without findings"
@@ -62,6 +65,7 @@ def _play(directory: Path, seed: str, arguments: argparse.Namespace) -> Outcome:
         directory,
         seed,
         seconds=arguments.seconds,
+        least=arguments.least,
         workers=arguments.workers,
         pause=(0.0, 2 * arguments.pause),
         settle=arguments.settle,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -239,11 +240,13 @@ class Injector:
         self._log = stage.directory / "faults.jsonl"
         self.counts: Counter[str] = Counter()
 
-    def run(self, seconds: float) -> None:
-        """Deal faults for so long; supervise the processes meanwhile."""
+    def run(self, seconds: float, least: int) -> None:
+        """Deal faults for so long, and at least so many kinds; supervise the processes meanwhile."""
         until = time.monotonic() + seconds
         for name in self._deck():
-            if not self._supervise(self._chance.uniform(*self._pause), until):
+            pause = self._chance.uniform(*self._pause)
+            enough = len(self.counts) >= least  # what happens at points is counted later
+            if not self._supervise(pause, until if enough else math.inf):
                 return
             begin = time.monotonic()
             try:

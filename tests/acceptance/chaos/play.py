@@ -60,6 +60,7 @@ def play(
     seed: str,
     *,
     seconds: float,
+    least: int,
     workers: int,
     pause: tuple[float, float],
     settle: float,
@@ -70,7 +71,7 @@ def play(
         scene.raise_curtain(workers)
         _make_schedules()
         injector = Injector(scene, seed, pause=pause)
-        injector.run(seconds)
+        injector.run(seconds, least)
         begin = time.monotonic()
         injector.finish()
         ended = _settle(scene, settle)
