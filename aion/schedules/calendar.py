@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar as months
 import datetime as dt
 import functools
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -14,10 +16,10 @@ from aion.core.errors import InvalidArgument
 from aion.schedules.cron import Cron, find_zone
 
 _SECOND: Final = dt.timedelta(seconds=1)
-_DAY: Final = dt.timedelta(days=1)
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 9999
-_MOST_DATES: Final = 3_000  # looked at in a row; behind them there is nothing
+_WEEK: Final = 7
+_MOST_DATES: Final = 200  # looked at in a row; behind them there is nothing
 _YEARS: Final = re.compile(r"(?P<first>\d{4})(-(?P<last>\d{4})(/(?P<step>[1-9]\d{0,3}))?)?")
 _PARTS: Final = ("second", "minute", "hour", "day_of_month", "month", "day_of_week", "year")
 
@@ -101,20 +103,65 @@ class Calendar(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def _first_fitting(self, date: dt.date) -> dt.date | None:
         """Give the date if its year and its day of week fit, or else the first later one that may."""
         years = self._years
-        if years and date.year not in years:
-            later = [year for year in years if year > date.year]
-            return dt.date(min(later), 1, 1) if later else None
-        if self.day_of_week == "*" or _is_on(self.day_of_week, date):
-            return date
-        return date + _DAY if date < dt.date.max else None
+        for year in range(date.year, _LAST_YEAR + 1):
+            if (years and year not in years) or not self._has_date_in(year):
+                continue
+            day = max(date, dt.date(year, 1, 1))
+            if self.day_of_week == "*":
+                return day
+            return next((each for each in _days_from(day) if _is_on(self.day_of_week, each)), None)
+        return None
+
+    def _has_date_in(self, year: int) -> bool:
+        """Tell whether days of a year fit. There are fourteen kinds of years, so a search is never long."""
+        if self.day_of_week == "*" and "*" in (self.day_of_month, self.month):
+            return True
+        kind = (dt.date(year, 1, 1).weekday(), months.isleap(year))
+        return _has_date(self.day_of_month, self.month, self.day_of_week, *kind)
 
 
 def _refused(why: str) -> InvalidArgument:
     return InvalidArgument(f"calendar: {why}", field="calendars")
 
 
+def _days_from(date: dt.date) -> Iterator[dt.date]:
+    """Give the date and those behind it, as far as any day of week is found."""
+    last = min(date.toordinal() + 366, dt.date.max.toordinal())
+    return map(dt.date.fromordinal, range(date.toordinal(), last + 1))
+
+
+@functools.lru_cache(maxsize=4096)
+def _has_date(
+    day_of_month: str, month: str, day_of_week: str, first_weekday: int, is_leap: bool
+) -> bool:
+    year = next(
+        year
+        for year in range(2000, 2028)
+        if (dt.date(year, 1, 1).weekday(), months.isleap(year)) == (first_weekday, is_leap)
+    )
+    of_month = Cron(f"0 0 {day_of_month} {month} *")
+    beginning = dt.datetime(year, 1, 1, tzinfo=dt.UTC) - _SECOND
+    dates = itertools.takewhile(lambda at: at.year == year, of_month.times_after(beginning))
+    return any(day_of_week == "*" or _is_on(day_of_week, at.date()) for at in dates)
+
+
 def _is_on(day_of_week: str, date: dt.date) -> bool:
-    midnight = dt.datetime.combine(date, dt.time(), dt.UTC)
+    is_last = date.day + _WEEK > months.monthrange(date.year, date.month)[1]
+    return _kind_is_on(day_of_week, date.weekday(), (date.day - 1) // _WEEK, is_last)
+
+
+@functools.lru_cache(maxsize=4096)
+def _kind_is_on(day_of_week: str, weekday: int, earlier: int, is_last: bool) -> bool:
+    """Tell whether days of a kind fit: those of a weekday, behind so many others of it in their month.
+
+    A search may look at thousands of days, so each kind is asked for once, by one of its days.
+    """
+    beginning = dt.date(2000, 1, 1).toordinal()
+    for day in map(dt.date.fromordinal, itertools.count(beginning)):
+        last = day.day + _WEEK > months.monthrange(day.year, day.month)[1]
+        if (day.weekday(), (day.day - 1) // _WEEK, last) == (weekday, earlier, is_last):
+            break
+    midnight = dt.datetime.combine(day, dt.time(), dt.UTC)
     return Cron(f"0 0 * * {day_of_week}").next_after(midnight - _SECOND) == midnight
 
 

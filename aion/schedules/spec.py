@@ -16,11 +16,13 @@ from aion.schedules.calendar import Calendar
 from aion.schedules.cron import Cron, find_zone
 
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_EARLIEST: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 _SECOND: Final = dt.timedelta(seconds=1)
 _LONGEST: Final = dt.timedelta(days=36_500)
 _MOST_ENTRIES: Final = 100
 _MOST_DATES: Final = 1_000
 _MOST_LEFT_OUT: Final = 10_000  # times in a row; behind them there is nothing
+_MOST_SEEKS: Final = 10_000  # searches for times of `skip` in a row; likewise
 
 
 class Interval(msgspec.Struct, frozen=True):
@@ -169,30 +171,43 @@ def times_after(spec: ScheduleSpec, at: dt.datetime) -> Iterator[dt.datetime]:
         *(each.times_after(at, spec.time_zone) for each in spec.calendars),
         *(each.times_after(at) for each in spec.intervals),
     )
-    left_out = _left_out(spec)
-    in_a_row = 0
+    skips = _Skips(spec)
+    in_a_row = seeks = 0
     for time, _ in itertools.groupby(merged):
         if spec.end_at is not None and time > spec.end_at:
             return
-        if not left_out(time):
-            in_a_row = 0
+        if not skips.have(time):
+            in_a_row, seeks = 0, skips.seeks
             yield time
-        elif (in_a_row := in_a_row + 1) >= _MOST_LEFT_OUT:
+            continue
+        in_a_row += 1
+        if in_a_row >= _MOST_LEFT_OUT or skips.seeks - seeks >= _MOST_SEEKS:
             return
 
 
-def _left_out(spec: ScheduleSpec) -> Any:
-    """Give the test whether a time is left out."""
-    zone = find_zone(spec.time_zone)
-    crons = [Cron(each, spec.time_zone) for each in spec.skip]
-    dates = frozenset(spec.skip_dates)
+class _Skips:
+    """What is left out, asked for one time after the other. `seeks` counts what that has cost."""
 
-    def test(time: dt.datetime) -> bool:
-        if dates and time.astimezone(zone).date() in dates:
+    def __init__(self, spec: ScheduleSpec) -> None:
+        self._zone = find_zone(spec.time_zone)
+        self._dates = frozenset(spec.skip_dates)
+        self._crons = [Cron(each, spec.time_zone) for each in spec.skip]
+        # By cron its next time: of one that is rare it is searched for rarely.
+        self._next: list[dt.datetime | None] = [_EARLIEST] * len(self._crons)
+        self.seeks = 0
+
+    def have(self, time: dt.datetime) -> bool:
+        """Tell whether a time is left out; it must not be earlier than the last one."""
+        if self._dates and time.astimezone(self._zone).date() in self._dates:
             return True
-        return any(each.next_after(time - _SECOND) == time for each in crons)
+        return any(self._has(number, time) for number in range(len(self._crons)))
 
-    return test
+    def _has(self, number: int, time: dt.datetime) -> bool:
+        found = self._next[number]
+        if found is not None and found < time:
+            self.seeks += 1
+            found = self._next[number] = self._crons[number].next_after(time - _SECOND)
+        return found == time
 
 
 def next_times(spec: ScheduleSpec, after: dt.datetime, count: int) -> list[dt.datetime]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import time
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from aion.core.errors import InvalidArgument
@@ -311,3 +312,77 @@ def test_a_calendar_is_described() -> None:
         == "At 09:00 on the 13th day of every month, if the day of week is FRI, in 2030"
     )
     assert calendar(comment="New year", month="1").describe() == "New year"
+
+
+# --- no spec takes long ----------------------------------------------------------------------------
+
+SLOW: list[dict[str, Any]] = [
+    # Whatever is left out by the last of many crons, none of which is near.
+    {"crons": ("* * * * * *",), "skip": ("0 0 29 2 *",) * 99 + ("* * * * * *",)},
+    # Crons that each must be asked for each time.
+    {"crons": ("* * * * *",), "skip": ("1-59 * * * * *",) * 99 + ("* * * * * *",)},
+    # A date every 28 years, of years that are rare, too.
+    {
+        "calendars": tuple(
+            Calendar(
+                second=str(number % 60),
+                minute=str(number // 60),
+                month="2",
+                day_of_month="29",
+                day_of_week="MON",
+                year="2026-9999/7",
+            )
+            for number in range(100)
+        )
+    },
+]
+
+
+@pytest.mark.parametrize("fields", SLOW, ids=["rare skips", "many skips", "rare calendars"])
+def test_the_next_time_of_the_worst_spec_is_found_soon(fields: dict[str, Any]) -> None:
+    began = time.process_time()
+
+    spec = ScheduleSpec(**fields)
+    assert len(next_times(spec, AT, 1)) <= 1
+
+    assert time.process_time() - began < 10, "it once took minutes"
+
+
+_YEARS = {
+    "*": range(2000, 2100),
+    "2024": (2024,),
+    "2026-2060/5": range(2026, 2061, 5),
+    "2030,2036": (2030, 2036),
+}
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.sampled_from(["*", "13", "29", "31", "L", "LW", "1-7", "28-31"]),
+    st.sampled_from(["*", "2", "2,4", "FEB-MAR"]),
+    st.sampled_from(["*", "MON", "5#5", "5L", "SAT,SUN", "1#1,3#2"]),
+    st.sampled_from(["*", "2024", "2026-2060/5", "2030,2036"]),
+)
+def test_a_calendar_has_the_dates_that_fit_it_one_by_one(
+    day_of_month: str, month: str, day_of_week: str, year: str
+) -> None:
+    assume(day_of_month != "31" or month not in ("2", "2,4"))  # that no cron takes either
+    beginning = dt.datetime(2023, 12, 31, tzinfo=dt.UTC)
+    end = dt.datetime(2037, 1, 1, tzinfo=dt.UTC)
+    dates = Cron(f"0 0 {day_of_month} {month} *").times_after(beginning)
+    of_week = Cron(f"0 0 * * {day_of_week}")
+    fitting = (
+        at
+        for at in itertools.takewhile(lambda at: at < end, dates)
+        if at.year in _YEARS[year] and of_week.next_after(at - timedelta(seconds=1)) == at
+    )
+    expected = list(itertools.islice(fitting, 3))
+    try:
+        made = Calendar(day_of_month=day_of_month, month=month, day_of_week=day_of_week, year=year)
+    except InvalidArgument:
+        assert not expected
+        return
+
+    found = itertools.islice(made.times_after(beginning, "UTC"), 3)
+
+    assert [at for at in found if at < end] == expected
