@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
 from aion.core.ids import uuid7
+from aion.core.nesting import read_json
 from aion.schedules.config import OverlapPolicy
 
 
@@ -54,17 +57,53 @@ def new_request_id() -> str:
     return str(uuid7())
 
 
+class JSON(forms.JSONField):
+    """JSON text; Django's own field lets some errors of the parser pass."""
+
+    def to_python(self, value: Any) -> Any:
+        """Read the text.
+
+        Raises:
+            ValidationError: it is no JSON, or nests too deep.
+        """
+        if isinstance(value, str) and value not in self.empty_values:
+            try:
+                _read(value)
+            except ValueError as error:
+                raise forms.ValidationError(
+                    _("This is no JSON that can be used: %(why)s.") % {"why": error}, code="invalid"
+                ) from error
+        return super().to_python(value)
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Give what the form shows again: what cannot be read as it was sent."""
+        try:
+            _read(data or "null")
+        except ValueError:
+            return InvalidJSONInput(data)
+        return super().bound_data(data, initial)
+
+
+def _read(text: str) -> None:
+    """Read JSON whose texts can be written on a page.
+
+    Raises:
+        ValueError: it is none.
+    """
+    json.dumps(read_json(text), ensure_ascii=False).encode()
+
+
 class MessageForm(LoggedReasonForm):
     """The arguments of a message, and the id that lets a form sent twice act once."""
 
-    args = forms.JSONField(
+    args = JSON(
         label=_("Arguments"),
         initial=list,
         required=False,
         help_text=_("A JSON list."),
         widget=forms.Textarea(attrs={"rows": 4, "class": "vLargeTextField"}),
     )
-    kwargs = forms.JSONField(
+    kwargs = JSON(
         label=_("Keyword arguments"),
         initial=dict,
         required=False,

@@ -17,6 +17,7 @@ from aion import client
 from aion.client import WorkflowHandle
 from aion.core import errors
 from aion.core.errors import AionError
+from aion.core.nesting import read_json
 from aion.core.plain import plain
 
 USAGE: Final = 2
@@ -138,13 +139,16 @@ def add_values(parser: CommandParser, what: str) -> None:
 
 def seconds(text: str) -> dt.timedelta:
     """Read an option that is a number of seconds."""
-    return dt.timedelta(seconds=float(text))
+    try:
+        return dt.timedelta(seconds=float(text))
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 def json_value(text: str) -> Any:
     """Read an argument; a word that is no JSON is most likely a string without its quotes."""
     try:
-        return json.loads(text)
+        return read_json(text)
     except ValueError as error:
         raise CommandError(
             f"{text!r} is not JSON: {error}. A string needs its quotes: '{json.dumps(text)}'",

@@ -26,8 +26,12 @@ _LONGEST_DURATION: Final = dt.timedelta(
 )  # well inside what times and intervals can hold
 
 
+LARGEST_COUNT: Final = 2**53
+"""More than anything that is counted; one more still fits the integers of both databases."""
+
+
 def check_count(field: str, value: object, *, least: int = 0) -> None:
-    """Refuse what is no integer of `least` or more.
+    """Refuse what is no integer of `least` or more, or more than could be meant.
 
     Raises:
         InvalidArgument: it is not usable.
@@ -36,6 +40,8 @@ def check_count(field: str, value: object, *, least: int = 0) -> None:
         raise InvalidArgument(
             f"{field} must be an integer of {least} or more, not {value!r}", field=field
         )
+    if value > LARGEST_COUNT:
+        raise InvalidArgument(f"{field} must be at most {LARGEST_COUNT}", field=field)
 
 
 def check_duration(field: str, value: object) -> None:

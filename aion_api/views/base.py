@@ -18,6 +18,7 @@ from aion import client
 from aion.access import Verb, access
 from aion.client import RunDescription, WorkflowHandle
 from aion.core.errors import RunNotFound
+from aion.core.nesting import check_depth
 from aion_api import problems
 
 
@@ -27,6 +28,24 @@ class TooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = "The request body is too large."
     default_code = "payload_too_large"
+
+
+class Body(JSONParser):
+    """JSON that does not nest so deep that somebody who reads it later could not."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        """Read the body.
+
+        Raises:
+            ParseError: it is no JSON, or nests too deep.
+        """
+        try:
+            value = super().parse(stream, media_type, parser_context)
+            check_depth(value)
+        except (RecursionError, ValueError) as error:
+            why = "it nests too deep" if isinstance(error, RecursionError) else error
+            raise exceptions.ParseError(f"JSON parse error - {why}") from error
+        return value
 
 
 class ProblemView(APIView):
@@ -50,7 +69,7 @@ class AionView(ProblemView):
     verb: ClassVar[Verb] = Verb.VIEW
     verbs: ClassVar[Mapping[str, Verb]] = {}
     permission_classes = (IsAuthenticated,)
-    parser_classes = (JSONParser,)
+    parser_classes = (Body,)
     renderer_classes = (JSONRenderer,)
     throttle_scope = "aion"
 

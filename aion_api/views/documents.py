@@ -70,6 +70,7 @@ class Swagger(ProblemView, SpectacularSwaggerSplitView):
     """The document to read and to try out."""
 
     permission_classes = (IsAuthenticated,)
+    http_method_names = ["get", "head"]  # OPTIONS would want a template
     url_name = "aion_api:schema"
     title = "Aion"
 

@@ -442,3 +442,27 @@ def test_a_run_whose_key_is_missing_has_its_page(
     assert "needs key &#x27;old&#x27;" in page
     assert "release" in buttons(page)
     assert (export.status_code, b"'old'" in export.content) == (409, True)
+
+
+@pytest.mark.parametrize(
+    "args", ["[" * 300 + "]" * 300, "[" * 100_000, "9" * 5_000, "[NaN]", "{}", "[", '"\\ud800"']
+)
+def test_arguments_that_cannot_be_used_are_refused_in_the_form(
+    browser: Client, run: WorkflowHandle, args: str
+) -> None:
+    before = counts()
+
+    answer = browser.post(
+        f"/admin/aion/run/{run.run_id}/act/signal/", {"signal": "note", "args": args}
+    )
+
+    assert answer.status_code == 200
+    assert b"errornote" in answer.content or b"errorlist" in answer.content
+    assert counts() == before
+
+
+@pytest.mark.parametrize("at", ["9" * 30, "9" * 5_000, "-1", "x", "\u0661"])
+def test_a_place_in_the_history_that_is_none(browser: Client, run: WorkflowHandle, at: str) -> None:
+    answer = browser.get(f"/admin/aion/run/{run.run_id}/change/", {"from": at})
+
+    assert answer.status_code == 200
