@@ -17,7 +17,7 @@ import datetime as dt
 import re
 import uuid
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -27,6 +27,8 @@ from aion.core.history import ASIDE, Recorded, from_lines
 FORMAT: Final = 1
 MOST_BYTES: Final = 1024 * 1024 * 1024
 """An archive beyond is refused: it would not have been written by us."""
+MOST_LINE: Final = 256 * 1024 * 1024
+"""So is a line beyond: the longest are those of files of large payloads."""
 
 _FILE_NAME: Final = re.compile(r"aion/[0-9a-f-]{36}/[\w.-]+")
 _encode: Final = msgspec.json.Encoder().encode
@@ -132,11 +134,27 @@ def read_archive(lines: Iterable[bytes]) -> Archive:
                     files.append(FileLine(line.name, line.data))
                 case _:
                     raise HistoryError(f"Line {number} is none that this Aion knows", line=number)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise HistoryError(f"Line {number} cannot be read: {error}", line=number) from error
     if len(heads) > 1:
         raise HistoryError("There is more than one run in it")
     return Archive(history, heads[0] if heads else None, updates, files)
+
+
+class _File(Protocol):
+    def readline(self, size: int, /) -> bytes: ...
+
+
+def lines_of(file: _File) -> Iterator[bytes]:
+    """Read lines, of a packed file too, without filling the memory with what unfolds to too much.
+
+    Raises:
+        HistoryError: a line is longer than any that we write.
+    """
+    while line := file.readline(MOST_LINE + 1):
+        if len(line) > MOST_LINE:
+            raise HistoryError(f"It has a line longer than {MOST_LINE} bytes")
+        yield line
 
 
 def _bounded(lines: Iterable[bytes]) -> Iterator[bytes]:

@@ -93,7 +93,7 @@ def decode_event(kind: str, attributes: str | bytes) -> Event:
         )
     try:
         return decoder.decode(attributes)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise HistoryError(
             f"The attributes of a {kind} cannot be read: {error}", kind=kind
         ) from error
@@ -139,7 +139,7 @@ def from_lines(lines: Iterable[bytes | str]) -> list[Recorded]:
             continue
         try:
             line = msgspec.json.decode(text, type=_Line)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise HistoryError(f"Line {number} is not an event: {error}", line=number) from error
         if history and line.seq != history[-1].seq + 1:
             expected = history[-1].seq + 1

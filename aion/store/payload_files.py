@@ -24,6 +24,8 @@ from aion.core.sealing import PayloadContext, Stored
 ROOT: Final = "aion"
 """The folder of all files."""
 
+_LARGEST: Final = 2**40
+
 _YOUNG: Final = dt.timedelta(hours=12)
 """A file that may be an orphan is used again only when it is far too young to be pruned meanwhile."""
 
@@ -88,9 +90,14 @@ class PayloadFiles:
             if kept is not None:
                 self._kept.move_to_end(stored)
                 return kept
+        if not _is_ours(stored.name):
+            raise PayloadStorageError(
+                f"{stored.name[:100]!r} is no name of a payload file", name=stored.name[:100]
+            )
         try:
             with storage().open(stored.name) as file:
-                data: bytes = file.read()
+                # Not all of what is there: it may not be what was written.
+                data: bytes = file.read(min(max(stored.size, 0), _LARGEST) + 1)
         except PayloadStorageError:
             raise
         except Exception as error:
@@ -113,6 +120,11 @@ class PayloadFiles:
             while self._bytes > self._most:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= len(dropped)
+
+
+def _is_ours(name: str) -> bool:
+    """Tell whether a row may name a file: what else lies in the storage is nobody's payload."""
+    return name.startswith(f"{ROOT}/") and ".." not in name and "\\" not in name
 
 
 def _holds(name: str, data: bytes) -> bool:

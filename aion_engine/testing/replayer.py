@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import gzip
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 from aion.authoring.registry import registry
 from aion.authoring.workflow_definition import WorkflowDefinition, definition_of
+from aion.core.archives import lines_of
 from aion.core.errors import HistoryError, NonDeterminismError, UnknownType
 from aion.core.events import Role, WorkflowStarted
 from aion.core.history import Recorded, from_lines
@@ -124,7 +126,8 @@ def read_history(source: Source) -> list[Recorded]:
     if isinstance(source, Path) or (isinstance(source, str) and _is_path(source)):
         source = Path(source).read_bytes()
         if source.startswith(_GZIP):
-            source = gzip.decompress(source)
+            with gzip.open(io.BytesIO(source)) as packed:
+                source = b"".join(lines_of(packed))
     is_text = isinstance(source, (str, bytes))
     history = _from_text(source) if is_text else _from_items(list(source))  # type: ignore[arg-type]
     if not history:
@@ -142,7 +145,7 @@ def _from_text(text: str | bytes) -> list[Recorded]:
         return from_lines(text.splitlines())
     try:
         items = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise HistoryError(f"This is no JSON: {error}") from error
     return _from_items(items)
 

@@ -11,7 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from aion.codecs import AesGcm, Fernet, Keyring, PayloadContext, Zlib
 from aion.codecs.keyrings import VARIABLE
 from aion.core.errors import PayloadCodecError, UnknownPayloadKey
-from aion.core.sealing import Chain
+from aion.core.sealing import Chain, read_envelope
 
 KEYS = {"a": b"a" * 32, "b": b"b" * 32}
 CONTEXT = PayloadContext("order-1", "shop.Order", "run-1", key="a")
@@ -156,4 +156,31 @@ def test_compressed_data_that_is_cut_off_or_unfolds_too_far_is_refused() -> None
         Zlib().decode(data[:-8], CONTEXT)
     with pytest.raises(PayloadCodecError, match="cut off or too large"):
         Zlib(most=4999).decode(data, CONTEXT)
+    with pytest.raises(PayloadCodecError, match="cut off or too large"):
+        Zlib().decode(data + b"more", CONTEXT)
     assert Zlib(most=5000).decode(data, CONTEXT) == b"x" * 5000
+
+
+def test_what_would_not_be_unfolded_is_not_compressed() -> None:
+    data = b"x" * 5001
+
+    assert Zlib(most=5000).encode(data, CONTEXT) == data
+
+
+def test_an_envelope_that_unfolds_again_and_again_is_refused() -> None:
+    bomb = b'{"$aion":{"codec":[%s],"data":"AA=="}}' % b",".join([b'"zlib"'] * 17)
+
+    with pytest.raises(PayloadCodecError, match="names 17 codecs"):
+        read_envelope(bomb)
+    with pytest.raises(ValueError, match="at most 16 codecs"):
+        Chain([_Named(str(number)) for number in range(17)])
+
+
+class _Named:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def encode(self, data: bytes, context: PayloadContext) -> bytes:
+        return data
+
+    decode = encode

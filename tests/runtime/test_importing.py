@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from aion import client, workflow
 from aion.client import WorkflowHandle
+from aion.core import archives
 from aion.core.errors import AionError, HistoryError, WrongState
 from aion.core.history import to_lines
 from aion.models import Event, Message, Run, SearchValue, Update
@@ -26,6 +27,7 @@ from aion.operations.prune import HowToPrune, prune, prune_by_rules
 from aion_engine.runtime.importing import import_run
 from aion_engine.runtime.recovery import Recovery
 from aion_engine.testing import replay_history
+from aion_engine.testing.replayer import read_history
 from tests.acceptance import invariants
 from tests.support import kit
 from tests.support.clocks import StandingClock
@@ -262,10 +264,36 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(
     assert tables() == before
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "\n\n", '{"seq": 1}', "\x00", '{"aion":'])
+DEEP = "[" * 100_000 + "]" * 100_000
+EVENT = '{"seq":1,"recorded_at":"2026-01-01T00:00:00Z","kind":"WorkflowStarted","attributes":%s}'
+NO_RUNS = ["", "{", "[]", "\n\n", '{"seq": 1}', "\x00", '{"aion":', DEEP, EVENT % DEEP]
+
+
+@pytest.mark.parametrize("text", NO_RUNS, ids=lambda text: text[:20])
 def test_what_is_no_run_is_refused(db: None, text: str) -> None:
     with pytest.raises(HistoryError):
         import_run([text.encode()])
+
+
+def test_a_bomb_is_not_unfolded(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MOST_LINE", 1_000)
+    bomb = tmp_path / "bomb.jsonl.gz"
+    bomb.write_bytes(gzip.compress(b"x" * 10_000_000))
+    asked: list[int] = []
+    real = gzip.GzipFile.readline
+
+    def readline(self: gzip.GzipFile, size: int = -1) -> bytes:
+        asked.append(size)
+        return real(self, size)
+
+    monkeypatch.setattr(gzip.GzipFile, "readline", readline)
+    with pytest.raises(CommandError, match="a line longer than 1000 bytes"):
+        call_command("import_history", str(bomb))
+    with pytest.raises(HistoryError, match="a line longer than 1000 bytes"):
+        read_history(bomb)
+
+    assert asked == [1_001, 1_001]
+    assert not Run.objects.exists()
 
 
 @examples(

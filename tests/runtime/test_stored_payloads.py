@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections.abc import Iterator
@@ -13,8 +14,10 @@ from django.db import transaction
 
 from aion import client, workflow
 from aion.core.errors import PayloadStorageError, PayloadTooLarge, WorkflowFailureError
+from aion.core.sealing import PayloadContext, Stored
 from aion.models import Event, Message, Run
 from aion.store import sealing
+from aion.store.payload_files import PayloadFiles
 from aion_engine.replay.watchdog import Watchdog
 from tests.language.worlds import check_everything
 from tests.support import kit
@@ -355,3 +358,24 @@ def test_a_failure_with_large_details_is_stored_too(
     assert isinstance(cause, ApplicationError)
     assert cause.details == (LARGE,)
     assert LARGE not in everything_in_the_database()
+
+
+@pytest.mark.parametrize("name", ["../secret", "secret", "aion/../secret", "/etc/hosts", ""])
+def test_a_row_names_no_file_but_those_of_payloads(files: Path, name: str) -> None:
+    (files / "secret").write_bytes(b"secret")
+    named = Stored(name=name, size=6, sha256=hashlib.sha256(b"secret").hexdigest())
+
+    with pytest.raises(PayloadStorageError, match="no name of a payload file"):
+        PayloadFiles().load(named)
+
+
+def test_a_file_that_has_grown_is_not_read_whole(files: Path) -> None:
+    context = PayloadContext("w", run_id="r")
+    kept = PayloadFiles()
+    kept.save(b"x" * 2_000, context)
+    [path] = stored(files)
+    path.write_bytes(b"x" * 1_000_000)
+    named = Stored(f"aion/r/{path.name}", 2_000, path.name)
+
+    with pytest.raises(PayloadStorageError, match="2001 bytes of 2000"):
+        PayloadFiles().load(named)

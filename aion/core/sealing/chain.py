@@ -9,17 +9,20 @@ import msgspec
 
 from aion.core.errors import PayloadCodecError, PayloadUnavailable, UnknownPayloadCodec
 from aion.core.sealing.contexts import Codec, PayloadContext
+from aion.core.sealing.envelopes import MOST_CODECS
 
 
 class Chain:
     """The codecs that encode, in their order, and those that only decode what was encoded before.
 
-    Raises: ValueError where two have one name, or more than one has keys.
+    Raises: ValueError where there are too many, two have one name, or more than one has keys.
     """
 
     def __init__(self, codecs: Sequence[Codec] = (), decoders: Iterable[Codec] = ()) -> None:
         self.codecs = tuple(codecs)
         self._by_name: dict[str, Codec] = {codec.name: codec for codec in codecs}
+        if len(self.codecs) > MOST_CODECS:
+            raise ValueError(f"a chain has at most {MOST_CODECS} codecs, not {len(self.codecs)}")
         if len(self._by_name) < len(self.codecs):
             raise ValueError(f"two codecs have one name: {[each.name for each in codecs]}")
         keyed = [codec.name for codec in codecs if hasattr(codec, "key_for")]

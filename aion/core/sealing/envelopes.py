@@ -18,6 +18,8 @@ MARK: Final = '"$aion":'
 """What every JSON text contains that holds an envelope. One that contains it need not hold one."""
 
 _BEGIN: Final = b'{"$aion":'
+MOST_CODECS: Final = 16
+"""So many codecs may one payload pass."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -63,6 +65,10 @@ def read_envelope(payload: bytes) -> Envelope:
         PayloadCodecError: it is damaged.
     """
     try:
-        return _decode(payload).envelope
-    except msgspec.DecodeError as error:
+        envelope = _decode(payload).envelope
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise PayloadCodecError(f"The envelope of a payload is damaged: {error}") from error
+    if len(envelope.codec) > MOST_CODECS:  # each may unfold to many times its size
+        count = len(envelope.codec)
+        raise PayloadCodecError(f"The envelope of a payload is damaged: it names {count} codecs")
+    return envelope

@@ -170,7 +170,7 @@ class Sealer:
         plain = self.unseal(bytes(failure.sealed), context)
         try:
             texts = _read_texts(plain)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise PayloadCodecError(f"A sealed failure cannot be read: {error}") from error
         return msgspec.structs.replace(
             failure,

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 from django.core.management.base import CommandError, CommandParser
 
+from aion.core.archives import lines_of
 from aion.core.errors import AionError
 from aion.management.run_command import AionCommand, table
 from aion_engine.runtime.importing import Imported, import_run
@@ -66,4 +67,4 @@ def _lines(file: Path) -> Iterator[bytes]:
     with file.open("rb") as plain:
         is_gzip = plain.read(2) == _GZIP
     with gzip.open(file) if is_gzip else file.open("rb") as opened:
-        yield from opened
+        yield from lines_of(opened)
