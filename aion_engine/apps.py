@@ -15,7 +15,7 @@ class AionEngineConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect to Celery, to new database connections, and to the end of migrations."""
-        from aion_engine.runtime import bootstep, database_guard, periodic
+        from aion_engine.runtime import bootstep, celery_checks, database_guard, periodic  # noqa: F401
 
         bootstep.connect()
         database_guard.connect()

@@ -1,7 +1,7 @@
 """The Celery tasks of the engine.
 
 `aion.activity` carries a row id and an attempt; the row decides whether there is anything to do. A message
-that is doubled, late or lost does no harm.
+that is doubled, late or lost does no harm. They are JSON, whatever the project's own tasks are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from aion_engine.runtime.tick import tick
 log = logging.getLogger("aion.activities")
 
 
-@shared_task(name="aion.activity", ignore_result=True, acks_late=False)
+@shared_task(name="aion.activity", ignore_result=True, acks_late=False, serializer="json")
 def run_activity(task_id: str, attempt: int) -> None:
     """Run one attempt of an activity, if it is still there to be run."""
     running = begin(uuid.UUID(task_id), attempt)
@@ -31,13 +31,13 @@ def run_activity(task_id: str, attempt: int) -> None:
         run(running)
 
 
-@shared_task(name="aion.tick", ignore_result=True)
+@shared_task(name="aion.tick", ignore_result=True, serializer="json")
 def run_tick() -> None:
     """Look at everything that time brings about."""
     tick()
 
 
-@shared_task(name="aion.prune", ignore_result=True)
+@shared_task(name="aion.prune", ignore_result=True, serializer="json")
 def run_prune() -> None:
     """Delete old closed runs by the rules of the settings."""
     prune_if_due(stopping=lambda: here.board.stopping)
