@@ -88,7 +88,7 @@ def test_no_event_is_there_that_does_not_exist() -> None:
 
 def check_ids() -> set[str]:
     """The ids that the checks give, read from their code."""
-    trees = [ast.parse(path.read_text()) for path in sorted(ROOT.glob("aion*/checks.py"))]
+    trees = [ast.parse(path.read_text()) for path in sorted(ROOT.glob("aion*/**/*checks.py"))]
     nodes = (node for tree in trees for node in ast.walk(tree))
     constants = (node.value for node in nodes if isinstance(node, ast.Constant))
     return {
