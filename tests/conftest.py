@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 from django.conf import settings
 from django.db import connection
+from django.test import TransactionTestCase
 
 from aion.store.attribute_registry import registry
 from tests.support import emptying
@@ -62,18 +63,39 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
             )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--with-database",
+        action="store_true",
+        help="only tests that ask for a database: the others say the same on each",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     emptying.install()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs PostgreSQL on SQLite: `tools/test.py` runs it in its second pass."""
+    if config.getoption("--with-database"):
+        left_out = [item for item in items if not _asks_for_a_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _asks_for_a_database(item)]
     if on_postgresql():
         return
     skip = pytest.mark.skip(reason="needs PostgreSQL; this pass runs on SQLite")
     for item in items:
         if item.get_closest_marker("postgres"):
             item.add_marker(skip)
+
+
+def _asks_for_a_database(item: pytest.Item) -> bool:
+    if item.get_closest_marker("django_db") or item.get_closest_marker("postgres"):
+        return True
+    if issubclass(getattr(item, "cls", None) or object, TransactionTestCase):
+        return True
+    names = getattr(item, "fixturenames", ())
+    return "db" in names or "transactional_db" in names
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
