@@ -52,6 +52,7 @@ class Settings:
     ACTIVITY_LIMITS: dict[str, dict[str, float]] = dataclasses.field(
         default_factory=dict
     )  # by task queue: concurrency, rate, concurrency_per_key, rate_per_key
+    ACTIVITY_BUNDLE: int = 16  # the most attempts that one Celery message carries
     REPUBLISH_AFTER: float = 10.0  # an unclaimed activity is published again after so long
     TICK_INTERVAL: float = 1.0  # how often beat ticks
     TICK_STALE_AFTER: float = 5.0  # a loop ticks itself when the last tick is older

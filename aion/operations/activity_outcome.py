@@ -22,10 +22,11 @@ from aion.core.failures import Failure, decode_failure, failure_from
 from aion.core.retry import RetryPolicy, next_delay
 from aion.operations import announcing, bell
 from aion.operations.clock import clock
-from aion.store import activities
+from aion.store import activities, finishing
 from aion.store.activities import Wishes
 from aion.store.attempts import Attempt
 from aion.store.dialects import atomic
+from aion.store.finishing import Successor
 from aion.store.sealing import plain_payload
 
 log = logging.getLogger("aion.activities")
@@ -33,8 +34,10 @@ log = logging.getLogger("aion.activities")
 FINAL_TIMEOUTS = ("schedule_to_close", "schedule_to_start")
 
 
-def complete(attempt: Attempt, result: bytes, *, worker: str = "") -> None:
-    """Record a result.
+def complete(
+    attempt: Attempt, result: bytes, *, worker: str = "", successor: Successor | None = None
+) -> None:
+    """Record a result, and begin a successor along with it where that costs nothing.
 
     Raises:
         StaleAttempt: the attempt is no longer the current one; roll back what belongs to it.
@@ -42,7 +45,7 @@ def complete(attempt: Attempt, result: bytes, *, worker: str = "") -> None:
     event = ActivityCompleted(
         activity_id=attempt.order.activity_id, result=msgspec.Raw(result), attempt=attempt.number
     )
-    activities.finish(attempt, event, worker=worker, now=clock.now())
+    finishing.finish(attempt, event, worker=worker, now=clock.now(), successor=successor)
     bell.ring_loops_after_commit()
     announcing.completed_after_commit(attempt)
 
@@ -56,7 +59,7 @@ def confirm_cancel(attempt: Attempt, *, reason: str = "", worker: str = "") -> N
     event = ActivityCancelled(
         activity_id=attempt.order.activity_id, reason=reason, attempt=attempt.number
     )
-    activities.finish(attempt, event, worker=worker, now=clock.now())
+    finishing.finish(attempt, event, worker=worker, now=clock.now())
     bell.ring_loops_after_commit()
 
 
@@ -103,7 +106,7 @@ def _give_up(
         event = outcome(
             activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.number
         )
-        activities.finish(attempt, event, worker=worker, now=now)
+        finishing.finish(attempt, event, worker=worker, now=now)
         bell.ring_loops_after_commit()
         announcing.failed_after_commit(attempt, failure, error=error, final=True)
     return False

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import transaction
 
@@ -35,9 +38,49 @@ def after_commit(action: Callable[[], None]) -> None:
     transaction.on_commit(action, using=alias(), robust=True)
 
 
+class SeldomRinging:
+    """Rings the loops for one who has much to tell them: at once, then once for all that follows in a moment.
+
+    Whoever makes one sees to it that somebody catches up.
+    """
+
+    def __init__(self, pause: float) -> None:
+        self._pause = pause
+        self._rung_at = -math.inf
+        self._owed = False
+
+    def ring(self) -> None:
+        """Ring, or owe it."""
+        self._owed = True
+        if time.monotonic() - self._rung_at >= self._pause:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Ring if that is owed. Safe from any thread."""
+        if self._owed:
+            self._owed = False
+            self._rung_at = time.monotonic()
+            the_bell().ring_loops()
+
+
+_seldom: ContextVar[SeldomRinging | None] = ContextVar("aion_seldom_ringing", default=None)
+
+
+@contextmanager
+def seldom(ringing: SeldomRinging) -> Iterator[None]:
+    """Let rings for loops in this context go through `ringing`; it catches up at the end."""
+    token = _seldom.set(ringing)
+    try:
+        yield
+    finally:
+        _seldom.reset(token)
+        ringing.catch_up()
+
+
 def ring_loops_after_commit() -> None:
     """Wake the turn loops once the caller's transaction is visible to them."""
-    after_commit(lambda: the_bell().ring_loops())
+    ringing = _seldom.get()
+    after_commit(the_bell().ring_loops if ringing is None else ringing.ring)
 
 
 def ring_closed_after_commit(run_id: uuid.UUID) -> None:

@@ -19,7 +19,7 @@ from aion.core.payloads import encode
 from aion.operations import bell
 from aion.operations.clock import clock
 from aion.operations.pending_activity import check_who_and_why, lock
-from aion.store import activities
+from aion.store import finishing
 from aion.store.dialects import atomic
 from aion.store.pending import Pending
 
@@ -104,5 +104,5 @@ def cancel_activity_by_id(
 
 def _settle(one: Pending, outcome: ActivityOutcome, reason: str, by: str) -> None:
     note = ActivitySettledByHand(activity_id=outcome.activity_id, by=by, reason=reason)
-    activities.finish(one.attempt, outcome, worker="", now=clock.now(), note=note)
+    finishing.finish(one.attempt, outcome, worker="", now=clock.now(), note=note)
     bell.ring_loops_after_commit()

@@ -24,9 +24,8 @@ from typing import Any
 
 import msgspec
 
-from aion.core.events import ActivityOutcome, ActivityStarted, Event
 from aion.core.failures import Failure, encode_failure
-from aion.store import activity_limits, deadlines, mailbox, sessions
+from aion.store import activity_limits, deadlines, sessions
 from aion.store.attempts import FIELDS, UNBEGUN, Attempt, fence_of, read_attempt, read_order, stale
 from aion.store.dialects import atomic, connection, dialect
 from aion.store.rows import ActivityOrder
@@ -103,6 +102,18 @@ def find(task_id: uuid.UUID) -> Attempt | None:
     return read_attempt(row) if row else None
 
 
+def find_all(task_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Attempt]:
+    """Read the rows of these activities that have no outcome yet."""
+    sql = dialect()
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
+            f"WHERE {sql.among('a.id', 'uuid')}",
+            [sql.many(task_ids)],
+        )
+        return {row.id: row for row in map(read_attempt, cursor.fetchall())}
+
+
 def claim_attempt(
     task_id: uuid.UUID,
     attempt: int,
@@ -111,12 +122,14 @@ def claim_attempt(
     pid: int,
     now: dt.datetime,
     again: bool = False,
+    row: Attempt | None = None,
 ) -> Attempt | None:
     """Begin an attempt; None when it is not there to be begun (done, taken, paused, beyond a limit).
 
-    With `again` the same claim, of the same moment, may have been made before, and its answer lost.
+    With `again` the same claim, of the same moment, may have been made before, and its answer lost. A `row`
+    that was read a moment ago saves the look.
     """
-    row = find(task_id)
+    row = find(task_id) if row is None or again else row
     if row is None or row.attempt != attempt:
         return None
     if again and (row.owner_id, row.started_at) == (owner_id, now):
@@ -135,29 +148,36 @@ def claim_attempt(
 def _begin(
     row: Attempt, owner_id: uuid.UUID, pid: int, now: dt.datetime, also: str = ""
 ) -> Attempt | None:
-    timeout_at, kind = deadlines.while_running(row.order, row.scheduled_at, now, now)
-    sql = dialect()
+    statement, parameters = begun_by(row, owner_id, pid, now, f"{also} {sessions.unhurried()}")
     with connection().cursor() as cursor:
-        cursor.execute(
-            "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
-            f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s{also} "
-            f"{sessions.unhurried()}"
-            f"WHERE id = %s AND attempt = %s AND {UNBEGUN} AND NOT paused",
-            [
-                sql.uuid(owner_id),
-                pid,
-                sql.time(now),
-                sql.time(now),
-                sql.time(timeout_at),
-                kind,
-                sql.uuid(row.id),
-                row.attempt,
-            ],
-        )
+        cursor.execute(statement, parameters)
         if cursor.rowcount != 1:
             return None
     row.owner_id, row.started_at = owner_id, now
     return row
+
+
+def begun_by(
+    row: Attempt, owner_id: uuid.UUID, pid: int, now: dt.datetime, also: str = " "
+) -> tuple[str, list[Any]]:
+    """Give the statement by which a worker begins an attempt, unless somebody else has."""
+    timeout_at, kind = deadlines.while_running(row.order, row.scheduled_at, now, now)
+    sql = dialect()
+    statement = (
+        "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
+        f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s{also}"
+        f"WHERE id = %s AND attempt = %s AND {UNBEGUN} AND NOT paused"
+    )
+    return statement, [
+        sql.uuid(owner_id),
+        pid,
+        sql.time(now),
+        sql.time(now),
+        sql.time(timeout_at),
+        kind,
+        sql.uuid(row.id),
+        row.attempt,
+    ]
 
 
 def ready(
@@ -173,43 +193,6 @@ def ready(
             [sql.time(now), *([sql.many(queues)] if queues else []), limit],
         )
         return [(sql.read_uuid(task_id), attempt) for task_id, attempt in cursor.fetchall()]
-
-
-def finish(
-    attempt: Attempt,
-    outcome: ActivityOutcome,
-    *,
-    worker: str,
-    now: dt.datetime,
-    note: Event | None = None,
-) -> None:
-    """Record an attempt's outcome: the row goes, the event is posted, in one transaction.
-
-    A `note` of how it came about takes the place of the one that names attempt and worker.
-
-    Raises:
-        StaleAttempt: the attempt no longer owns the activity. Nothing is written, and a caller's
-            transaction around it must be rolled back.
-    """
-    with atomic():
-        _delete(attempt)
-        activity_limits.left(attempt.task_queue, attempt.order.limit_key, now=now)
-        before = note or ActivityStarted(
-            activity_id=attempt.order.activity_id,
-            attempt=attempt.number,
-            worker=worker,
-            started_at=attempt.started_at,
-        )
-        messages = [mailbox.message(attempt.run_id, event) for event in (before, outcome)]
-        mailbox.post(messages, now=now)
-
-
-def _delete(attempt: Attempt) -> None:
-    fence, parameters = fence_of(attempt)
-    with connection().cursor() as cursor:
-        cursor.execute(f"DELETE FROM aion_activitytask WHERE {fence}", parameters)
-        if cursor.rowcount != 1:
-            raise stale(attempt)
 
 
 class Wishes(msgspec.Struct, frozen=True):

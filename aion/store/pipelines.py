@@ -118,6 +118,20 @@ class Pipeline:
             self.is_open = False
             self._abandon()
 
+    def run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Run one statement in a transaction of its own, in one round trip, and give its rows.
+
+        Raises:
+            psycopg.Error: it failed.
+        """
+        result = self.send(sql, parameters)
+        self.rest()
+        return self.rows(result)
+
+    def belongs_to(self, connection: Any) -> bool:
+        """Tell whether this is the pipeline of a driver's connection, and not of one before it."""
+        return self._connection is connection
+
     def rest(self) -> None:
         """Wait for everything that is under way, and leave the session as the driver knows it.
 

@@ -17,9 +17,9 @@ session to another client after each transaction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -27,7 +27,11 @@ from django.db.backends.signals import connection_created
 from aion.conf import settings
 from aion.store import dialects
 
+if TYPE_CHECKING:
+    from aion.store.pipelines import Pipeline
+
 _MARK = "aion_loop"
+_PREPARED = "aion_prepared"
 
 
 def tune(connection: BaseDatabaseWrapper) -> None:
@@ -53,6 +57,33 @@ def transaction() -> Iterator[None]:
             return
         with own.wrap_database_errors, pipeline.transaction():
             yield
+
+
+def at_once(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """Run one statement that gives rows, which is its own transaction where the caller has none.
+
+    Where sessions may keep state it is parsed and planned once for each, as a turn's statements are.
+    """
+    own = dialects.connection()
+    alone = not own.in_atomic_block and own.get_autocommit()
+    if own.vendor == "postgresql" and settings.TUNE_SESSION and alone:
+        own.ensure_connection()
+        with own.wrap_database_errors:
+            return _prepared(own).run(sql, parameters)
+    with own.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
+
+
+def _prepared(own: Any) -> Pipeline:
+    from aion.store.pipelines import Pipeline
+
+    found: Pipeline | None = getattr(own, _PREPARED, None)
+    if found is None or not found.belongs_to(own.connection):
+        found = Pipeline(own.connection)
+        setattr(own, _PREPARED, found)
+    return found
 
 
 def _apply(connection: Any) -> None:

@@ -1,7 +1,8 @@
-"""Looks into the broker: which queues hold fewer messages than there are published attempts.
+"""Looks into the broker: which queues hold fewer messages than the published attempts must be in.
 
 What is missing was lost, or is in the hands of a worker that has not begun it. So many are sent again, and
-not one more: duplicates do no harm, but a sweep that repeats a whole backlog would.
+not one more: duplicates do no harm, but a sweep that repeats a whole backlog would. A message may carry a
+bundle of attempts, and the broker does not say how many, so each is taken for a full one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.store import publishing
 
-_FRESH: Final = 1.0  # seconds for which a look holds
+_FRESH: Final = 1.0  # seconds for which a look at what is missing holds
+_RECENT: Final = 0.1  # seconds for which a look at what waits holds
 
 
 class Backlog:
@@ -24,6 +26,34 @@ class Backlog:
         self._looked_at = float("-inf")
         self._published: Counter[str] = Counter()
         self._missing: dict[str, int] = {}
+        self._channel: tuple[Any, Any] = (None, None)  # and the connection that it belongs to
+        self._looks: dict[str, tuple[float, int]] = {}
+
+    def waits(self, queue: str, connection: Any) -> int:
+        """Tell how many messages of a queue nobody has taken, as of a moment ago."""
+        looked_at, count = self._looks.get(queue, (float("-inf"), 0))
+        if time.monotonic() - looked_at > _RECENT:
+            count = self._count(queue, connection)
+            self._looks[queue] = time.monotonic(), count
+        return count
+
+    def _count(self, queue: str, connection: Any) -> int:
+        """Count through a channel that is kept: to open one takes longer than to count."""
+        kept, channel = self._channel
+        if kept is not connection or not connection.connected:
+            connection.connect()
+            channel = connection.channel()
+        self._channel = (None, None)  # unless it is fine
+        try:
+            count = int(channel.queue_declare(queue, passive=True).message_count)
+        except (
+            connection.channel_errors
+        ):  # the broker does not know the queue, or Redis an empty one
+            if getattr(channel, "is_open", False) or not getattr(channel, "closed", True):
+                self._channel = (connection, channel)
+            return 0
+        self._channel = (connection, channel)
+        return count
 
     def lacks(self, task_queue: str, activity_type: str, connection: Any) -> bool:
         """Tell whether a message of this kind should be sent again; the answer counts as one sent."""
@@ -35,12 +65,14 @@ class Backlog:
                 self._published[queue_of(queue, kind)] += count
         name = queue_of(task_queue, activity_type)
         if name not in self._missing:
-            self._missing[name] = self._published[name] - message_count(connection, name)
+            self._missing[name] = (
+                self._published[name] - message_count(connection, name) * settings.ACTIVITY_BUNDLE
+            )
         self._missing[name] -= 1
         return self._missing[name] >= 0
 
 
-def queue_of(task_queue: str, activity_type: str) -> str:
+def queue_of(task_queue: str, activity_type: str = "") -> str:
     """Give the Celery queue where the messages of an activity go."""
     from celery import current_app
 

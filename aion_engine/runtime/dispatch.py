@@ -6,9 +6,8 @@ import logging
 import os
 import threading
 import time
-import uuid
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Final
 
 from django.db import connections
@@ -19,11 +18,14 @@ from aion.core.ports import Handover
 from aion.operations.bell import the_bell
 from aion_engine.runtime import backlog
 from aion_engine.runtime.backlog import Backlog
+from aion_engine.runtime.bundles import BACKLOG, HOLD, Reference, size_of
+from aion_engine.runtime.here import here
 from aion_engine.runtime.polling_bell import Complaints
 
 log = logging.getLogger("aion.dispatch")
 
-Attempt = tuple[uuid.UUID, int]
+Waiting = tuple[Handover, float]
+"""What is to be sent, and since when."""
 
 _FIRST_PAUSE: Final = 0.2
 _LAST_PAUSE: Final = 2.0
@@ -53,7 +55,7 @@ class DatabaseDispatcher:
 
 
 class CeleryDispatcher:
-    """Sends each attempt as a Celery message: ids only.
+    """Sends attempts as Celery messages: ids only, one each, or some together where many wait (`bundles`).
 
     Publishing takes about a millisecond, so it happens on a thread of its own and never holds up the turn
     loop. While the broker is away the attempts wait in memory, each once however often the sweep brings it.
@@ -67,8 +69,7 @@ class CeleryDispatcher:
 
     def _begin(self) -> None:
         self._pid = os.getpid()
-        self._queue: deque[Handover] = deque()
-        self._waiting: set[Attempt] = set()
+        self._waiting: dict[Reference, Waiting] = {}  # in their order
         self._backlog = Backlog()
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -80,10 +81,9 @@ class CeleryDispatcher:
         if self._pid != os.getpid():
             self._begin()
         with self._change:
+            now = time.monotonic()
             for handover in handovers:
-                if _attempt(handover) not in self._waiting:
-                    self._waiting.add(_attempt(handover))
-                    self._queue.append(handover)
+                self._waiting.setdefault((handover.task_id, handover.attempt), (handover, now))
             self._change.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="aion-publish", daemon=True)
@@ -131,7 +131,7 @@ class CeleryDispatcher:
 
     def _wait(self) -> None:
         with self._change:
-            while not self._queue:
+            while not self._waiting:
                 if not self._change.wait(_IDLE):
                     connections.close_all()
 
@@ -139,26 +139,78 @@ class CeleryDispatcher:
         from celery import current_app
 
         with current_app.producer_or_acquire() as producer:
-            while self._queue:
-                handover = self._queue[0]
-                try:
-                    if not handover.doubtful or self._is_lost(handover, producer):
-                        send(handover, producer)
-                except Exception as error:
-                    if is_outage(error):
-                        raise
-                    log.exception("Activity %s cannot be published", handover.activity_type)
+            while self._waiting:
                 with self._change:
-                    self._queue.popleft()
-                    self._waiting.discard(_attempt(handover))
-                    self._change.notify_all()
+                    waiting = list(self._waiting.values())
+                messages, pause = messages_of(
+                    waiting,
+                    now=time.monotonic(),
+                    has_backlog=lambda queue: self._has_backlog(queue, producer),
+                )
+                for message in messages:
+                    self._send(message, producer)
+                    with self._change:
+                        for handover in message:
+                            del self._waiting[handover.task_id, handover.attempt]
+                        self._change.notify_all()
+                if pause:
+                    time.sleep(pause)
+
+    def _has_backlog(self, task_queue: str, producer: Any) -> bool:
+        queue = backlog.queue_of(task_queue)
+        return self._backlog.waits(queue, producer.connection) >= BACKLOG
+
+    def _send(self, message: Sequence[Handover], producer: Any) -> None:
+        first = message[0]
+        try:
+            if not first.doubtful or self._is_lost(first, producer):
+                send(message, producer)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("Activity %s cannot be published", first.activity_type)
 
     def _is_lost(self, handover: Handover, producer: Any) -> bool:
         return self._backlog.lacks(handover.task_queue, handover.activity_type, producer.connection)
 
 
-def _attempt(handover: Handover) -> Attempt:
-    return handover.task_id, handover.attempt
+def messages_of(
+    waiting: Sequence[Waiting], *, now: float, has_backlog: Callable[[str], bool]
+) -> tuple[list[list[Handover]], float]:
+    """Cut what waits into messages, in its order; those that must travel alone do.
+
+    Gives the messages to send, and how many seconds the rest may wait for more.
+    """
+    together: dict[str, list[Waiting]] = {}
+    for one in waiting:
+        if _may_be_bundled(one[0]):
+            together.setdefault(one[0].task_queue, []).append(one)
+    messages = [[handover] for handover, _ in waiting if not _may_be_bundled(handover)]
+    pauses = [0.0]
+    for queue, ones in together.items():
+        behind = has_backlog(queue)
+        size = size_of(len(ones), backlog=behind)
+        for begin in range(0, len(ones), size):
+            part = ones[begin : begin + size]
+            pause = part[0][1] + HOLD - now
+            if behind and len(part) < size and pause > 0:
+                pauses.append(pause)
+            else:
+                messages.append([handover for handover, _ in part])
+    return messages, max(pauses)
+
+
+def _may_be_bundled(handover: Handover) -> bool:
+    return not (
+        handover.doubtful
+        or here.durations.is_long(handover.activity_type)
+        or _celery_task_of(handover) is not None
+    )
+
+
+def _celery_task_of(handover: Handover) -> str | None:
+    activity = registry.activities.get(handover.activity_type)
+    return None if activity is None else activity.celery_task
 
 
 def is_outage(error: Exception) -> bool:
@@ -169,19 +221,20 @@ def is_outage(error: Exception) -> bool:
     return isinstance(error, (OperationalError, OSError, DatabaseError))
 
 
-def send(handover: Handover, producer: Any) -> None:
-    """Send one attempt to its queue; an activity that is a Celery task goes as that task's own message."""
+def send(message: Sequence[Handover], producer: Any) -> None:
+    """Send attempts to their queue; an activity that is a Celery task goes as that task's own message."""
     from aion_engine.runtime import celery_activities, celery_tasks
 
-    activity = registry.activities.get(handover.activity_type)
-    if activity is not None and activity.celery_task is not None:
-        celery_tasks.send(handover, activity.celery_task, producer)
+    name = _celery_task_of(message[0])
+    if name is not None:
+        celery_tasks.send(message[0], name, producer)
         return
     task: Any = celery_activities.run_activity
+    pairs = [(str(each.task_id), each.attempt) for each in message]
     task.apply_async(
-        args=[str(handover.task_id), handover.attempt],
+        args=list(chain.from_iterable(pairs)),
         producer=producer,
-        **route(handover.task_queue),
+        **route(message[0].task_queue),
     )
 
 

@@ -23,6 +23,7 @@ import datetime as dt
 import logging
 import os
 import time
+import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -41,6 +42,7 @@ from aion.operations.complete_activity import make_token
 from aion.store import activities, fencing
 from aion.store.attempts import Attempt, opened
 from aion.store.dialects import atomic, connection
+from aion.store.finishing import Successor
 from aion.store.reconnecting import CONNECTION_ERRORS
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime.attempts import AttemptContext, call
@@ -57,14 +59,20 @@ class Running:
     attempt: Attempt
     context: AttemptContext
     begun: float = dataclasses.field(default_factory=time.monotonic)  # after its claim
+    worked: float = 0.0  # seconds that the function took, when it has returned
 
 
-def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
-    """Claim an attempt; None when there is nothing to be begun.
+def begin(
+    task_id: uuid.UUID, number: int, worker: WorkerIdentity, row: Attempt | None = None
+) -> Running | None:
+    """Claim an attempt; None when there is nothing to be begun. A `row` read a moment ago saves a look.
 
     An attempt whose payloads cannot be decoded or fetched has failed: the policy says what then.
     """
-    attempt = persistently(_Claim(task_id, number, worker))
+    return _begun(persistently(_Claim(task_id, number, worker, clock.now(), row)), worker)
+
+
+def _begun(attempt: Attempt | None, worker: WorkerIdentity) -> Running | None:
     if attempt is None:
         return None
     try:
@@ -80,10 +88,11 @@ def begin(task_id: Any, number: int, worker: WorkerIdentity) -> Running | None:
 class _Claim:
     """A claim that may be made again: if its answer was lost, nobody else would begin the attempt."""
 
-    task_id: Any
+    task_id: uuid.UUID
     number: int
     worker: WorkerIdentity
-    now: dt.datetime = dataclasses.field(default_factory=clock.now)
+    now: dt.datetime
+    row: Attempt | None = None
     again: bool = False
 
     def __call__(self) -> Attempt | None:
@@ -95,6 +104,7 @@ class _Claim:
             pid=os.getpid(),
             now=self.now,
             again=again,
+            row=self.row,
         )
 
 
@@ -137,20 +147,68 @@ def info_of(attempt: Attempt) -> ActivityInfo:
     )
 
 
-def run(running: Running, worker: WorkerIdentity, body: Callable[[], Any] | None = None) -> None:
+def run(
+    running: Running,
+    worker: WorkerIdentity,
+    body: Callable[[], Any] | None = None,
+    next_up: Callable[[], Attempt | None] = lambda: None,
+) -> Running | None:
     """Run a claimed attempt to its outcome. Never raises for what the activity's code does.
 
-    `body` gives the result in place of the registered function, with the arguments already bound.
+    `body` gives the result in place of the registered function, with the arguments already bound. `next_up`
+    is asked, when there is a result, for the row of an attempt that may begin in the same breath; it is
+    given if it has.
     """
+    following = _Following(next_up, worker)
+    _run(running, worker, body, following)
+    return following.begun()
+
+
+class _Following:
+    """The attempt behind another: chosen when that has its result, and begun along with it if possible."""
+
+    def __init__(self, next_up: Callable[[], Attempt | None], worker: WorkerIdentity) -> None:
+        self._next_up = next_up
+        self._worker = worker
+        self._successor: Successor | None = None
+        self._asked = False
+
+    def once(self) -> Successor | None:
+        """Choose it. A second try to settle does not begin it again: the first may have."""
+        if self._asked:
+            return None
+        self._asked = True
+        row = self._next_up()
+        if row is not None:
+            self._successor = Successor(row, self._worker.id, os.getpid(), clock.now())
+        return self._successor
+
+    def begun(self) -> Running | None:
+        """Give what was chosen, claimed on its own where it did not begin, or nobody knows."""
+        found = self._successor
+        if found is None:
+            return None
+        if found.begun:
+            return _begun(found.row, self._worker)
+        claim = _Claim(found.row.id, found.row.attempt, self._worker, found.at, again=True)
+        return _begun(persistently(claim), self._worker)
+
+
+def _run(
+    running: Running,
+    worker: WorkerIdentity,
+    body: Callable[[], Any] | None,
+    following: _Following,
+) -> None:
     attempt = running.attempt
     try:
         activity = registry.activity(attempt.order.activity_type)
         if activity.transactional:
             with atomic():
                 fencing.belong_to_for_now(worker.id)
-                _run_and_complete(activity, running, worker, body)
+                _run_and_complete(activity, running, worker, body, following)
         else:
-            _run_and_complete(activity, running, worker, body)
+            _run_and_complete(activity, running, worker, body, following)
     except StaleAttempt as error:
         log.warning("%s", error)
     except CompleteAsync:
@@ -171,18 +229,20 @@ def _run_and_complete(
     running: Running,
     worker: WorkerIdentity,
     body: Callable[[], Any] | None,
+    following: _Following,
 ) -> None:
     what = f"activity {activity.name}"
     if body is None:
         result = call(activity, running.attempt.order.input, running.context, what=what)
     else:
         result = body()
+    running.worked = time.monotonic() - running.begun
     data = activity.signature.encode_result(result, what=what)
     settle = partial(activity_outcome.complete, running.attempt, data, worker=worker.name)
     if activity.transactional:
         settle()
     else:
-        persistently(settle)
+        persistently(lambda: settle(successor=following.once()))
 
 
 HANDED_BACK: Final = ("shutdown", "paused", "reset")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime import stop_watch
 from aion_engine.runtime.board import Board
+from aion_engine.runtime.durations import Durations
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.identity import new_worker
 
@@ -19,6 +20,7 @@ class Here:
     def __init__(self) -> None:
         self._worker: WorkerIdentity | None = None
         self.board = Board()
+        self.durations = Durations()
         self._running: dict[uuid.UUID, Running] = {}
         self._lock = threading.Lock()
 

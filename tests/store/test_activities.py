@@ -14,7 +14,7 @@ from aion.core.failures import Failure, decode_failure
 from aion.core.history import decode_event
 from aion.core.ids import uuid7
 from aion.models import ActivityTask, Message
-from aion.store import activities, sweeping
+from aion.store import activities, finishing, sweeping
 from aion.store.attempts import UNBEGUN, Attempt, fence_of
 from aion.store.dialects import atomic, connection
 from tests.support.clocks import START
@@ -53,7 +53,7 @@ def row(attempt: Attempt) -> ActivityTask:
 
 def finish(attempt: Attempt) -> None:
     event = ActivityCompleted(activity_id="1", attempt=attempt.attempt)
-    activities.finish(attempt, event, worker="w", now=after(5))
+    finishing.finish(attempt, event, worker="w", now=after(5))
 
 
 def test_an_unknown_activity_is_not_found() -> None:

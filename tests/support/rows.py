@@ -60,9 +60,8 @@ def signals(first_seq: int, count: int, *, at: dt.datetime = START) -> list[Reco
 
 
 def order_of(run_id: uuid.UUID, activity_id: str = "1", **order: Any) -> ActivityOrder:
-    event = ActivityScheduled(
-        activity_id=activity_id, activity_type="kit.act", input=msgspec.Raw(b"{}"), **order
-    )
+    order = {"input": msgspec.Raw(b"{}"), **order}
+    event = ActivityScheduled(activity_id=activity_id, activity_type="kit.act", **order)
     return ActivityOrder(
         id=uuid7(),
         run_id=run_id,
