@@ -140,13 +140,13 @@ class TurnLoop:
         self._gather()
         self._collect()
         self._wake_forgotten()
-        begin = time.perf_counter()
+        begin = time.monotonic()
         batch = self._caution.take(self._outcomes, expecting=self._expecting)
         self._drop_lost(batch)
         self._hand_over(batch)
         self._expecting = bool(batch.turns or batch.left or batch.seen)
         if 0 < len(batch.seen) < _FEW and not (batch.left or batch.posted or self.local.busy):
-            self._let_gather(time.perf_counter() - begin)
+            self._let_gather(time.monotonic() - begin)
         return self._expecting
 
     def _let_gather(self, took: float) -> None:
@@ -156,7 +156,7 @@ class TurnLoop:
         batch is done, and does not wait.
         """
         if self._waiter.wait(0):
-            self._stopping.wait(min(took, _MOST_GRACE / 2))
+            time.sleep(min(took, _MOST_GRACE / 2))
 
     def _look_at_clock(self) -> None:
         """Let retries and timeouts of local activities come to their right in a busy loop too."""
