@@ -41,6 +41,7 @@ log = logging.getLogger("aion.activities")
 HOLD: Final = 0.05  # seconds that a message waits for more behind a backlog
 RINGS: Final = 0.02  # seconds between two rings for outcomes
 BACKLOG: Final = 4  # messages that nobody has taken
+_LOOK: Final = 0.02  # seconds between two looks of the watcher
 _PARTS: Final = 8  # at least into so many a backlog is cut, so that as many processes share it
 
 Reference = tuple[uuid.UUID, int]
@@ -131,7 +132,7 @@ class Watcher:
                     _hand_over(bundle.leave_if_long(here.durations))
             except Exception:
                 log.exception("Activities behind a long one cannot be handed over; the sweep will")
-            time.sleep(LONG)
+            time.sleep(_LOOK)
 
 
 def _hand_over(rows: Sequence[Attempt]) -> None:
