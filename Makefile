@@ -8,7 +8,7 @@ SERVICES := $(PY) tools/services.py run --
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract schedules overload simulate
+.PHONY: help setup demo demo-stack test check format bench bench-quick clean chaos contract fuzz schedules overload simulate
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ test: .venv/.dev ## Run the test suite on SQLite and on PostgreSQL
 
 contract: .venv/.dev ## Send the API everything that its OpenAPI document allows, and what it does not
 	AION_CONTRACT=50 $(PY) -m pytest tests/api/test_contract.py -q -n auto --timeout 1800 $(ARGS)
+
+TIMES ?= 50
+fuzz: .venv/.dev ## Send odd bytes, values and texts to everything that reads: make fuzz TIMES=100
+	AION_FUZZ=$(TIMES) $(PY) tools/test.py $(ARGS) tests/security tests/api/test_fuzz.py --timeout 3600
 
 # SEED repeats the stories and faults of an earlier run; without one they are new.
 SECONDS ?= 60

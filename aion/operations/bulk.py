@@ -16,7 +16,6 @@ that it has been done to: messages carry the request id, the others find the run
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import datetime as dt
 import logging
@@ -33,6 +32,7 @@ from aion.core.status import RunStatus
 from aion.operations.checking import check_count, check_text
 from aion.operations.clock import clock
 from aion.operations.filters import RunFilter, choose
+from aion.operations.listing import UNREADABLE
 from aion.operations.pause import pause, resume
 from aion.operations.policies import ResetPoint
 from aion.operations.release import release
@@ -342,9 +342,11 @@ def _read_cursor(cursor: str, verb: _Verb) -> _Cursor | None:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         read = msgspec.json.decode(raw, type=_Cursor)
         check_text("request_id", read.request_id)
-    except (TypeError, ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        times = [read.as_of, *([read.at] if read.at else [])]
+        for each in times:
+            each.astimezone(dt.UTC)  # one at the ends of time has none there
+    except UNREADABLE as error:
         raise InvalidArgument("cursor is none that a walk gave", field="cursor") from error
-    times = [read.as_of] + ([read.at] if read.at else [])
     if any(each.utcoffset() is None for each in times) or (read.at is None) != (read.id is None):
         raise InvalidArgument("cursor is none that a walk gave", field="cursor")
     if read.verb != verb.name:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import dataclasses
 import datetime as dt
 import uuid
@@ -127,6 +126,10 @@ def _summary(run: ListedRun, kinds: Kinds) -> WorkflowSummary:
     )
 
 
+UNREADABLE: Final = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
+"""What is raised by reading a cursor that nobody gave."""
+
+
 class _Cursor(msgspec.Struct, array_like=True):
     order: str
     descending: bool
@@ -152,10 +155,12 @@ def read_cursor(cursor: str, chosen: Chosen) -> Key | None:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         read = msgspec.json.decode(raw, type=_Cursor)
-    except (TypeError, ValueError, binascii.Error, msgspec.MsgspecError) as error:
+        at = read.at if read.at is None else read.at.astimezone(dt.UTC)
+    except UNREADABLE as error:
         raise InvalidArgument("cursor is none that a page gave", field="cursor") from error
-    at = read.at
-    if (at is None and read.order == "StartTime") or (at is not None and at.utcoffset() is None):
+    if (at is None and read.order == "StartTime") or (
+        read.at is not None and read.at.utcoffset() is None
+    ):
         raise InvalidArgument("cursor is none that a page gave", field="cursor")
     if (read.order, read.descending) != (chosen.order, chosen.descending):
         raise InvalidArgument("cursor belongs to a list in another order", field="cursor")

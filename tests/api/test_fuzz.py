@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from tests.security.bounds import bounded
 from tests.support.clocks import StandingClock
 
 pytestmark = pytest.mark.django_db
@@ -154,11 +155,7 @@ def _query(operation: dict[str, Any], data: st.DataObject) -> str:
     return urllib.parse.urlencode(drawn, errors="replace")
 
 
-@settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@bounded(60)
 @given(data=st.data())
 def test_nothing_is_a_server_error(api: APIClient, document: Document, data: st.DataObject) -> None:
     path, method, operation = data.draw(st.sampled_from(document.operations), label="operation")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import uuid
 from typing import Any
@@ -138,6 +139,10 @@ def test_pages_follow_each_other_by_cursor(three: list[client.WorkflowHandle]) -
     assert second.next_cursor is None
 
 
+AT_THE_END_OF_TIME = base64.urlsafe_b64encode(
+    b'["StartTime",true,"9999-12-31T23:59:59-14:00","00000000-0000-0000-0000-000000000000"]'
+).decode()
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"query": "n > "}, "query"),
     ({"query": "unknown = 1"}, "query"),
@@ -165,6 +170,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"cursor": "x"}, "cursor"),
     ({"cursor": "W10"}, "cursor"),
     ({"cursor": 7}, "cursor"),
+    ({"cursor": AT_THE_END_OF_TIME}, "cursor"),
 ]
 
 
