@@ -31,7 +31,7 @@ def report(instance: Instance) -> None:
     ]
     started: WorkflowStarted = instance.context.started
     log.warning(
-        "Run %s of workflow %s (%s) closed (%s) while handlers were running, and dropped them: %s. Let the "
+        "Run %s of workflow %r (%s) closed (%s) while handlers were running, and dropped them: %s. Let the "
         "run method wait for them before it ends: await workflow.wait_condition("
         "workflow.all_handlers_finished). Mark those that may be dropped with "
         "unfinished_policy=HandlerUnfinishedPolicy.ABANDON",
