@@ -53,6 +53,10 @@ class Settings:
         default_factory=dict
     )  # by task queue: concurrency, rate, concurrency_per_key, rate_per_key
     ACTIVITY_BUNDLE: int = 16  # the most attempts that one Celery message carries
+    PENDING_ACTIVITY_LIMIT: int = 0  # activities of one run without an outcome; 0 is no limit
+    OPEN_RUN_LIMITS: dict[str, int] = dataclasses.field(
+        default_factory=dict
+    )  # by workflow type: open runs at once
     REPUBLISH_AFTER: float = 10.0  # an unclaimed activity is published again after so long
     TICK_INTERVAL: float = 1.0  # how often beat ticks
     TICK_STALE_AFTER: float = 5.0  # a loop ticks itself when the last tick is older
@@ -100,6 +104,7 @@ class Settings:
         return dt.timedelta(seconds=self.LEASE)
 
 
+_MAY_BE_ZERO = frozenset({"PENDING_ACTIVITY_LIMIT"})
 _CHOICES = {"TURN_LOOP": ("auto", "always", "never"), "ON_NON_DETERMINISM": ("hold", "fail")}
 
 
@@ -141,7 +146,8 @@ def _problem(key: str, value: Any, fields: dict[str, Any]) -> str | None:
         return None
     if not isinstance(value, wanted) or isinstance(value, bool):
         return f"AION[{key!r}] must be {type(default).__name__}, not {type(value).__name__}"
-    if isinstance(default, (int, float)) and not 0 < value < math.inf:
+    off = key in _MAY_BE_ZERO and value == 0
+    if isinstance(default, (int, float)) and not off and not 0 < value < math.inf:
         return f"AION[{key!r}] must be positive and finite, not {value}"
     if isinstance(default, tuple) and not all(isinstance(item, str) for item in value):
         return f"AION[{key!r}] must hold str only, not {value!r}"
@@ -188,6 +194,17 @@ def _limits_problem(value: Any) -> str | None:
     return None
 
 
+def _open_runs_problem(value: Any) -> str | None:
+    if not isinstance(value, dict):
+        return f"AION['OPEN_RUN_LIMITS'] must be dict, not {type(value).__name__}"
+    for name, limit in value.items():
+        if not isinstance(name, str):
+            return f"AION['OPEN_RUN_LIMITS'] is by the names of workflow types, not {name!r}"
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            return f"AION['OPEN_RUN_LIMITS'][{name!r}] must be a positive int, not {limit!r}"
+    return None
+
+
 def _retention_problem(value: Any) -> str | None:
     try:
         read_rules(value)
@@ -200,6 +217,7 @@ _READERS: dict[str, Callable[[Any], str | None]] = {
     "SEARCH_ATTRIBUTES": _attributes_problem,
     "RETENTION": _retention_problem,
     "ACTIVITY_LIMITS": _limits_problem,
+    "OPEN_RUN_LIMITS": _open_runs_problem,
 }
 
 

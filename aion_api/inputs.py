@@ -7,6 +7,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from aion.client import AttributeKind, IdConflictPolicy, IdReusePolicy
+from aion.core.priority import FIRST, LAST
 from aion.core.retry import RetryPolicy
 from aion.core.status import RunStatus
 
@@ -90,6 +91,9 @@ class Action(Arguments):
     execution_timeout = serializers.DurationField(required=False)
     run_timeout = serializers.DurationField(required=False)
     retry = Retry(required=False)
+    priority = serializers.IntegerField(
+        required=False, min_value=FIRST, max_value=LAST, help_text="1 goes first; 3 is usual"
+    )
     memo = serializers.DictField(child=_value(), required=False)
     search_attributes = serializers.DictField(child=_value(), required=False)
     headers = serializers.DictField(child=Text(max_length=1_000), required=False)

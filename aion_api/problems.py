@@ -33,6 +33,7 @@ _STATUS: Final[dict[type[BaseException], int]] = {
     errors.RunClosed: status.HTTP_409_CONFLICT,
     errors.WrongState: status.HTTP_409_CONFLICT,
     errors.WorkflowAlreadyStarted: status.HTTP_409_CONFLICT,
+    errors.OpenRunLimitReached: status.HTTP_429_TOO_MANY_REQUESTS,
     errors.UpdateRefused: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.UpdateFailed: status.HTTP_422_UNPROCESSABLE_ENTITY,
     errors.QueryError: status.HTTP_422_UNPROCESSABLE_ENTITY,

@@ -117,7 +117,7 @@ def main() -> int:
             continue
         print(f"\n=== The suite on {backend} ===", flush=True)
         # On PostgreSQL many tests wait for processes that they have started.
-        more = 1 if backend == "postgres" else 0
+        more = 1 if backend == "postgres" and arguments.workers else 0
         outcome = run_pass(backend, arguments.workers + more, rest)
         if outcome.verdict == "no tests" and any(row.passed for row in outcomes):
             outcome = replace(outcome, verdict="left out: none has a database")

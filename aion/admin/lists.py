@@ -64,6 +64,7 @@ class ActivityAdmin(_OfRuns):
         "failed_by",
         "paused",
         "task_queue",
+        "priority",
     )
     list_filter = ("state", "paused")
     search_fields = ("activity_type__startswith",)

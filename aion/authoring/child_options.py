@@ -8,6 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from aion.core.priority import is_priority
 from aion.core.retry import RetryPolicy
 
 
@@ -34,7 +35,7 @@ class ChildCancellationType(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ChildOptions:
-    """Options of a child. `id` defaults to one derived from the parent's run; the queue to the parent's.
+    """Options of a child. `id` defaults to one derived from the parent's run, queue and priority to its own.
 
     A child with `cron` is a chain of runs; whoever awaits it waits for the end of the chain.
     """
@@ -50,6 +51,7 @@ class ChildOptions:
     cancellation_type: ChildCancellationType = ChildCancellationType.WAIT
     memo: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     search_attributes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    priority: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("run_timeout", "execution_timeout"):
@@ -60,6 +62,8 @@ class ChildOptions:
                 raise TypeError(f"{name} must be a timedelta, not {type(value).__name__}")
             if value <= timedelta(0):
                 raise ValueError(f"{name} must be positive, not {value}")
+        if self.priority is not None and not is_priority(self.priority):
+            raise ValueError(f"priority must be a whole number from 1 to 5, not {self.priority!r}")
         for name in ("cron", "time_zone"):
             if not isinstance(getattr(self, name), str):
                 raise TypeError(f"{name} must be a str, not {type(getattr(self, name)).__name__}")

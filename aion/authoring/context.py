@@ -26,6 +26,7 @@ from aion.core.commands import Site
 from aion.core.errors import NotInActivity, NotInWorkflow
 from aion.core.failures import Failure
 from aion.core.headers import Headers
+from aion.core.priority import DEFAULT
 from aion.core.retry import RetryPolicy
 from aion.core.search_attributes import Attributes
 
@@ -51,6 +52,7 @@ class WorkflowInfo:
     attempt: int
     started_at: dt.datetime
     history_length: int
+    priority: int = DEFAULT
     parent_workflow_id: str | None = None
     parent_run_id: str | None = None
     root_workflow_id: str | None = None

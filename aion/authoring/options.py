@@ -7,6 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
 
+from aion.core.priority import is_priority
 from aion.core.retry import RetryPolicy
 
 
@@ -31,6 +32,7 @@ class ActivityOptions:
     heartbeats. Where neither close timeout is given, the setting `DEFAULT_START_TO_CLOSE` holds.
     `task_queue` defaults to the run's. `local` runs the activity inside the worker that took the turn.
     `limit_key` is what the limits for each key of a queue count it by: a customer, an account.
+    `priority`, from 1 (first) to 5, says who of those that wait is taken next; it defaults to the run's.
     """
 
     task_queue: str | None = None
@@ -43,10 +45,13 @@ class ActivityOptions:
     local: bool = False
     summary: str = ""
     limit_key: str = ""
+    priority: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.limit_key, str) or len(self.limit_key) > _LONGEST_KEY:
             raise TypeError(f"limit_key must be a str of at most {_LONGEST_KEY} characters")
+        if self.priority is not None and not is_priority(self.priority):
+            raise ValueError(f"priority must be a whole number from 1 to 5, not {self.priority!r}")
         for name in _TIMEOUTS:
             value = getattr(self, name)
             if value is None:
@@ -61,7 +66,7 @@ class ActivityOptions:
 
         Raises:
             TypeError: an option has an unknown name or a wrong type.
-            ValueError: a timeout is not positive.
+            ValueError: a timeout is not positive, or a priority is none.
         """
         unknown = changes.keys() - _NAMES
         if unknown:

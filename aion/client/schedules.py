@@ -12,6 +12,7 @@ from aion.client.calls import Workflow, definition, twin
 from aion.client.schedule_handle import ScheduleHandle
 from aion.core.errors import InvalidArgument
 from aion.core.payloads import encode
+from aion.core.priority import DEFAULT, check_priority
 from aion.core.retry import RetryPolicy
 from aion.operations.checking import check_mapping
 from aion.operations.schedules.create import create_schedule as _create
@@ -24,7 +25,7 @@ from aion.schedules.spec import Interval, ScheduleSpec
 _DEFAULT_ID = "{schedule_id}-{time}"
 
 
-def schedule_action(
+def schedule_action(  # noqa: PLR0913  # the options of a start, by keyword
     workflow: Workflow,
     *args: Any,
     kwargs: Mapping[str, Any] | None = None,
@@ -33,6 +34,7 @@ def schedule_action(
     run_timeout: dt.timedelta | None = None,
     execution_timeout: dt.timedelta | None = None,
     retry: RetryPolicy | None = None,
+    priority: int = DEFAULT,
     memo: Mapping[str, Any] | None = None,
     search_attributes: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -62,6 +64,7 @@ def schedule_action(
         run_timeout=run_timeout,
         execution_timeout=execution_timeout,
         retry=retry,
+        priority=check_priority(priority),
         memo=_mapping("memo", memo),
         search_attributes=kept_attributes(
             check_mapping("search_attributes", search_attributes)

@@ -16,6 +16,7 @@ from aion.client.calls import Workflow, definition, policy, through, twin
 from aion.client.handle import WorkflowHandle
 from aion.client.updates import UpdateHandle
 from aion.core.errors import InvalidArgument
+from aion.core.priority import DEFAULT
 from aion.core.retry import RetryPolicy
 from aion.operations.checking import check_mapping
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
@@ -41,6 +42,7 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
     retry: RetryPolicy | None = None,
     cron: str = "",
     time_zone: str = "",
+    priority: int = DEFAULT,
     memo: Mapping[str, Any] | None = None,
     search_attributes: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -50,6 +52,7 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
     It starts if and when the caller's transaction commits; the handle's ids are known at once. A repeated
     call with the same `id` and `request_id` gives the run of the first. With `retry`, a run that fails or
     times out is tried again; with `cron`, each starts at the first time behind the end of the one before.
+    Of runs that wait, those of `priority` 1 are taken first, those of 5 last.
 
     Raises:
         UnknownType: no workflow has this name.
@@ -57,19 +60,12 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
         TypeError: the arguments do not fit the workflow.
         PayloadError: an argument has no JSON form or is too large.
         WorkflowAlreadyStarted: the id is taken and the policies refuse.
+        OpenRunLimitReached: the settings allow no further open run of this type.
         InvalidArgument: an option cannot be used.
     """
     target = definition(workflow)
-    asked = StartWorkflowInput(
-        workflow_type=target.name,
-        args=args,
-        kwargs=dict(kwargs or {}),
-        id=id,
-        task_queue=task_queue,
-        memo=check_mapping("memo", memo),
-        search_attributes=check_mapping("search_attributes", search_attributes),
-        headers=check_mapping("headers", headers),
-    )
+    goes_with_it = _shown(memo, search_attributes, headers)
+    asked = _asked(target.name, args, dict(kwargs or {}), id, task_queue, goes_with_it)
     request = partial(
         _request,
         target,
@@ -82,6 +78,7 @@ def start_workflow(  # noqa: PLR0913  # the options of a start, by keyword
         retry=retry,
         cron=cron,
         time_zone=time_zone,
+        priority=priority,
     )
     return _start_asked(asked, request)
 
@@ -97,6 +94,7 @@ def start_workflows(  # noqa: PLR0913  # as above
     execution_timeout: dt.timedelta | None = None,
     run_timeout: dt.timedelta | None = None,
     retry: RetryPolicy | None = None,
+    priority: int = DEFAULT,
     memo: Mapping[str, Any] | None = None,
     search_attributes: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
@@ -123,18 +121,10 @@ def start_workflows(  # noqa: PLR0913  # as above
         run_timeout=run_timeout,
         execution_timeout=execution_timeout,
         retry=retry,
+        priority=priority,
     )
     asked = [
-        StartWorkflowInput(
-            workflow_type=target.name,
-            args=args,
-            kwargs={},
-            id=name,
-            task_queue=task_queue,
-            memo=check_mapping("memo", memo),
-            search_attributes=check_mapping("search_attributes", search_attributes),
-            headers=check_mapping("headers", headers),
-        )
+        _asked(target.name, args, {}, name, task_queue, _shown(memo, search_attributes, headers))
         for args, name in zip(arguments, ids or [""] * len(arguments), strict=True)
     ]
     if chains().start_workflow is not None:  # interceptors see each of them
@@ -144,6 +134,32 @@ def start_workflows(  # noqa: PLR0913  # as above
     return [
         _handle(one, led_to) for one, led_to in zip(requests, start_many(requests), strict=True)
     ]
+
+
+def _shown(memo: Any, search_attributes: Any, headers: Any) -> dict[str, dict[str, Any]]:
+    """Check what goes with a run as objects; give a copy of each."""
+    given = {"memo": memo, "search_attributes": search_attributes, "headers": headers}
+    return {name: check_mapping(name, value) for name, value in given.items()}
+
+
+def _asked(
+    workflow_type: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    id: str,
+    task_queue: str,
+    shown: dict[str, dict[str, Any]],
+) -> StartWorkflowInput:
+    return StartWorkflowInput(
+        workflow_type=workflow_type,
+        args=args,
+        kwargs=kwargs,
+        id=id,
+        task_queue=task_queue,
+        memo=shown["memo"],
+        search_attributes=shown["search_attributes"],
+        headers=shown["headers"],
+    )
 
 
 def _start_asked(

@@ -118,6 +118,18 @@ class WorkflowInterrupted(WorkflowCodeError):
     code = "workflow_interrupted"
 
 
+class PendingActivityLimitExceeded(WorkflowCodeError):
+    """A turn asked for more activities than a run may have pending; it is held and tried again.
+
+    Attributes: `pending` (those that it would have), `limit`.
+    """
+
+    code = "pending_activity_limit"
+
+    pending: int
+    limit: int
+
+
 class CrashLoop(AionError):
     """Worker after worker died in the hands of a run: it is parked until somebody releases it."""
 
@@ -290,6 +302,15 @@ class UpdateLimitReached(OperationError):
     code = "update_limit"
 
     setting: str
+    limit: int
+
+
+class OpenRunLimitReached(OperationError):
+    """The workflow type has as many open runs as the settings allow. Attributes: `workflow_type`, `limit`."""
+
+    code = "open_run_limit"
+
+    workflow_type: str
     limit: int
 
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from aion.core.headers import NO_HEADERS, Headers
+from aion.core.priority import DEFAULT
 
 
 class Handover(msgspec.Struct, frozen=True):
@@ -26,6 +27,7 @@ class Handover(msgspec.Struct, frozen=True):
     task_queue: str
     activity_type: str
     doubtful: bool = False
+    priority: int = DEFAULT
 
 
 class Waiter(Protocol):

@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from aion.core.ids import uuid7
+from aion.core.priority import DEFAULT
 from aion.models.runs import Run
 
 
@@ -53,6 +54,7 @@ class ActivityTask(models.Model):
     reset_heartbeat = models.BooleanField(default=False, db_default=False)
     # `attempt` fences and only grows; people see it without the attempts that a reset has forgotten.
     attempts_forgotten = models.PositiveIntegerField(default=0, db_default=0)
+    priority = models.PositiveSmallIntegerField(_("priority"), default=DEFAULT, db_default=DEFAULT)
     # About the limits of its queue; see aion.store.activity_limits.
     limit_key = models.CharField(max_length=255, blank=True, default="", db_default="")
     slot_at = models.DateTimeField(null=True, blank=True)  # when its turn in the rate comes
@@ -67,7 +69,7 @@ class ActivityTask(models.Model):
         )
         indexes = (
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["priority", "next_attempt_at"],
                 name="aion_activity_ready",
                 condition=Q(state="scheduled"),
             ),

@@ -7,10 +7,11 @@ transaction, and a constraint would cost a look-up for each row of the hottest i
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from aion.core.ids import uuid7
+from aion.core.priority import DEFAULT, LEAD
 from aion.core.status import RunStatus
 from aion.models.append_only import AppendOnly, AppendOnlyQuerySet
 
@@ -53,6 +54,10 @@ class Run(models.Model):
     problem_count = models.PositiveIntegerField(default=0)
     held_until = models.DateTimeField(null=True, blank=True)
     imported_at = models.DateTimeField(null=True, blank=True)  # a copy of a history from elsewhere
+    limited = models.BooleanField(
+        default=False, db_default=False
+    )  # its type has a limit of open runs
+    priority = models.PositiveSmallIntegerField(_("priority"), default=DEFAULT, db_default=DEFAULT)
 
     class Meta:
         verbose_name = _("run")
@@ -109,6 +114,11 @@ class Run(models.Model):
                 fields=["held_until"], name="aion_run_held", condition=Q(held_until__isnull=False)
             ),
             models.Index(
+                fields=["workflow_type"],
+                name="aion_run_limited",
+                condition=Q(limited=True, closed_at__isnull=True),
+            ),
+            models.Index(
                 fields=["parent_run_id"],
                 name="aion_run_children",
                 condition=Q(parent_run_id__isnull=False),
@@ -160,6 +170,7 @@ class Message(models.Model):
     body = models.TextField(default="{}")
     created_at = models.DateTimeField()
     parked = models.BooleanField(default=False)
+    priority = models.PositiveSmallIntegerField(default=DEFAULT, db_default=DEFAULT)  # its run's
 
     class Meta:
         verbose_name = _("message")
@@ -167,7 +178,12 @@ class Message(models.Model):
         default_permissions = ("view",)
         indexes = (
             models.Index(fields=["run", "id"], name="aion_message_mailbox"),
-            models.Index(fields=["id"], name="aion_message_ready", condition=Q(parked=False)),
+            # One number, so that where all are of one priority it is as small and as ordered as the id.
+            models.Index(
+                F("id") + F("priority") * LEAD,
+                name="aion_message_ready",
+                condition=Q(parked=False),
+            ),
         )
 
     def __str__(self) -> str:
@@ -237,6 +253,7 @@ class Timer(models.Model):
     timer_id = models.CharField(max_length=255)
     fire_at = models.DateTimeField()
     parked = models.BooleanField(default=False)
+    priority = models.PositiveSmallIntegerField(default=DEFAULT, db_default=DEFAULT)  # its run's
 
     class Meta:
         verbose_name = _("timer")
@@ -247,6 +264,11 @@ class Timer(models.Model):
         )
         indexes = (
             models.Index(fields=["fire_at"], name="aion_timer_due", condition=Q(parked=False)),
+            models.Index(
+                fields=["priority", "fire_at"],
+                name="aion_timer_urgent",
+                condition=Q(parked=False, priority__lt=DEFAULT),
+            ),
         )
 
     def __str__(self) -> str:

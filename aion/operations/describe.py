@@ -72,6 +72,7 @@ class RunDescription:
     workflow_id: str
     workflow_type: str
     task_queue: str
+    priority: int
     status: RunStatus
     history_length: int
     history_bytes: int
@@ -140,6 +141,7 @@ def describe(workflow_id: str | None, run_id: uuid.UUID | str | None = None) -> 
         workflow_id=run.workflow_id,
         workflow_type=run.workflow_type,
         task_queue=run.task_queue,
+        priority=run.priority,
         status=run.status,
         history_length=run.head_seq - run.first_seq + 1,
         history_bytes=run.history_bytes,

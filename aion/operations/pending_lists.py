@@ -56,6 +56,7 @@ class PendingActivity:
     attempt: int
     maximum_attempts: int  # 0: without end
     task_queue: str
+    priority: int
     scheduled_at: dt.datetime
     next_attempt_at: dt.datetime | None
     started_at: dt.datetime | None
@@ -103,6 +104,7 @@ def show(one: Pending, now: dt.datetime) -> PendingActivity:
         attempt=attempt.number,
         maximum_attempts=retry.maximum_attempts,
         task_queue=attempt.task_queue,
+        priority=attempt.priority,
         scheduled_at=attempt.scheduled_at,
         next_attempt_at=None if one.begun else one.next_attempt_at,
         started_at=attempt.started_at if one.begun else None,

@@ -32,6 +32,7 @@ from aion.core.shown import shown_of
 from aion.core.status import RunStatus
 from aion.operations import unanswered
 from aion.store import lifecycle, mailbox, runs
+from aion.store.rows import RunRow
 
 
 def rearm(
@@ -40,13 +41,13 @@ def rearm(
     *,
     besides: Iterable[Event] = (),
     waiting: Sequence[tuple[str, str]] = (),
-    task_queue: str,
+    like: RunRow,
     now: dt.datetime,
 ) -> None:
     """Write the rows and messages that a history leads to, and what is shown of it.
 
     `besides` are arrivals that are on their way; `waiting` are messages (kind and body) that will be put into
-    its mailbox. For holders of the run's lock.
+    its mailbox. Queue and priority are those of the run that it is `like`. For holders of the run's lock.
     """
     work = pending_work([*kept, *(Recorded(0, now, event) for event in besides)])
     answers: list[Event] = [
@@ -58,7 +59,7 @@ def rearm(
         last = last_run(child)
         if last is None or not last.status.is_open:
             answers.append(outcome_of(child, last))
-    lifecycle.arm(run_id, work, task_queue=task_queue, now=now)
+    lifecycle.arm(run_id, work, like=like, now=now)
     lifecycle.show(run_id, shown_of(kept))
     mailbox.post([(run_id, mailbox.WAKE, "{}")], now=now)
     messages = [mailbox.message(run_id, answer) for answer in answers]

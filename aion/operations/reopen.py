@@ -84,7 +84,7 @@ def _undo(run: RunRow, reason: str) -> None:
     histories.append(run.id, [Recorded(run.head_seq + 1, now, mark)], expected_seq=run.head_seq)
     mailbox.drop_outcomes_of_activities(run.id)
     again = _again(kept, undone)
-    rearm(run.id, kept, besides=again, task_queue=run.task_queue, now=now)
+    rearm(run.id, kept, besides=again, like=run, now=now)
     mailbox.post([mailbox.message(run.id, event) for event in again], now=now)
 
 

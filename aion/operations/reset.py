@@ -126,7 +126,7 @@ def _copy(
     events = [*renumbered, Recorded(last + 1, now, mark)]
     histories.append(new_id, events, expected_seq=first - 1)
     known = _known_answers(kept, dropped)
-    rearm(new_id, kept, besides=known, waiting=waiting, task_queue=run.task_queue, now=now)
+    rearm(new_id, kept, besides=known, waiting=waiting, like=run, now=now)
     mailbox.post([mailbox.message(new_id, answer) for answer in known], now=now)
     return new_id
 

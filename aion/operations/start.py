@@ -17,6 +17,7 @@ from aion.core.events.base import UNSET, OptionalPayload
 from aion.core.failures import Failure
 from aion.core.ids import uuid7
 from aion.core.payloads import encode
+from aion.core.priority import DEFAULT, check_priority
 from aion.core.retry import RetryPolicy
 from aion.core.status import RunStatus
 from aion.operations import bell, terminate
@@ -30,7 +31,7 @@ from aion.operations.checking import (
 from aion.operations.clock import clock
 from aion.operations.policies import IdConflictPolicy, IdReusePolicy
 from aion.operations.search_attributes import kept_attributes
-from aion.store import new_runs, runs
+from aion.store import new_runs, open_runs, runs
 from aion.store.dialects import atomic, in_transaction
 
 
@@ -58,6 +59,7 @@ class StartRequest:
     memo: dict[str, Any] = dataclasses.field(default_factory=dict)
     search_attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    priority: int = DEFAULT
     last_result: OptionalPayload = UNSET  # of the run before, where a schedule starts this one
     last_failure: Failure | None = None
 
@@ -68,6 +70,7 @@ class StartRequest:
             check_duration(name, getattr(self, name))
         check_headers(self.headers)
         check_retry(self.retry)
+        check_priority(self.priority)
         check_cron(self.cron, self.time_zone, self.start_delay)
 
 
@@ -92,7 +95,8 @@ def start(request: StartRequest) -> Started:
 
     Raises:
         WorkflowAlreadyStarted: the workflow id is taken and the policies refuse; `run_id` is whose.
-        InvalidArgument: an argument cannot be used. Nothing is written in either case.
+        OpenRunLimitReached: the type has as many open runs as the settings allow.
+        InvalidArgument: an argument cannot be used. Nothing is written in any case.
     """
     started = _start_at_once(request)
     if started is not None:
@@ -106,7 +110,7 @@ def start(request: StartRequest) -> Started:
 
 def _start_at_once(request: StartRequest) -> Started | None:
     """Start by the one statement that it is where nothing stands around it; None where it takes more."""
-    if not is_plain(request) or in_transaction():
+    if not is_plain(request) or in_transaction() or open_runs.apply_to(request.workflow_type):
         return None
     new = new_run(request)
     if not new_runs.is_one_statement(new) or not new_runs.try_insert(new):
@@ -121,6 +125,7 @@ def is_plain(request: StartRequest) -> bool:
 
 
 def _start(request: StartRequest) -> Started:
+    open_runs.lock([request.workflow_type])
     _check_repeat(request)
     new = new_run(request)
     if not new_runs.try_insert(new):
@@ -132,6 +137,7 @@ def _start(request: StartRequest) -> Started:
     # After the insert, so that no other start slips by: from now on the workflow id is ours.
     _check_repeat(request, besides=new.id)
     _check_reuse(request, new)
+    open_runs.check([request.workflow_type])
     bell.ring_loops_after_commit()
     return Started(new.started.workflow_id, new.id, created=True)
 
@@ -176,6 +182,7 @@ def new_run(request: StartRequest) -> new_runs.NewRun:
         last_result=request.last_result,
         last_failure=request.last_failure,
         request_id=request.request_id,
+        priority=request.priority,
         **beginning,
         **lengths(),
     )

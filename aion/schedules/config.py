@@ -10,6 +10,7 @@ import msgspec
 
 from aion.core.errors import InvalidArgument
 from aion.core.events import EMPTY_OBJECT, Payload
+from aion.core.priority import DEFAULT
 from aion.core.retry import RetryPolicy
 from aion.core.texts import check_text
 from aion.schedules.spec import ScheduleSpec
@@ -65,6 +66,7 @@ class ScheduleAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     memo: Payload = EMPTY_OBJECT
     search_attributes: Payload = EMPTY_OBJECT
     headers: dict[str, str] = {}
+    priority: int = DEFAULT
 
     def workflow_id_at(self, schedule_id: str, nominal_at: dt.datetime) -> str:
         """Give the workflow id of the run that a time starts."""

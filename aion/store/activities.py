@@ -26,68 +26,18 @@ import msgspec
 
 from aion.core.failures import Failure, encode_failure
 from aion.store import activity_limits, deadlines, sessions
-from aion.store.attempts import FIELDS, UNBEGUN, Attempt, fence_of, read_attempt, read_order, stale
+from aion.store.attempts import (
+    ANY_PRIORITY,
+    FIELDS,
+    UNBEGUN,
+    Attempt,
+    fence_of,
+    read_attempt,
+    read_order,
+    stale,
+)
 from aion.store.dialects import atomic, connection, dialect
-from aion.store.rows import ActivityOrder
-from aion.store.sealing import stored_body, stored_failure, stored_payload
-
-COLUMNS = {
-    "id": "uuid",
-    "run_id": "uuid",
-    "activity_id": "text",
-    "activity_type": "text",
-    "task_queue": "text",
-    "order": "text",
-    "state": "text",
-    "attempt": "integer",
-    "scheduled_at": "timestamptz",
-    "next_attempt_at": "timestamptz",
-    "published_at": "timestamptz",
-    "timeout_at": "timestamptz",
-    "timeout_kind": "text",
-    "heartbeat_details": "text",
-    "cancel_requested": "boolean",
-    "paused": "boolean",
-}
-
-
-def insert_orders(cursor: Any, orders: Sequence[ActivityOrder], now: dt.datetime) -> None:
-    """Insert new activities, in one statement. They count as published: the caller hands them over."""
-    rows: list[tuple[Any, ...]] = []
-    columns = COLUMNS
-    for order in orders:
-        spec = read_order(order.order)
-        if spec.limit_key:
-            columns = _COLUMNS_WITH_KEY
-        timeout_at, kind = deadlines.while_scheduled(spec, now, now)
-        rows.append(
-            (
-                order.id,
-                order.run_id,
-                order.activity_id,
-                order.activity_type,
-                order.task_queue,
-                stored_body("ActivityScheduled", order.order, order.run_id),
-                "scheduled",
-                1,
-                now,
-                now,
-                now,
-                timeout_at,
-                kind,
-                "[]",
-                False,
-                False,
-                spec.limit_key,
-            )
-        )
-    if rows:
-        if columns is COLUMNS:
-            rows = [row[:-1] for row in rows]
-        dialect().insert(cursor, "aion_activitytask", columns, rows)
-
-
-_COLUMNS_WITH_KEY = {**COLUMNS, "limit_key": "text"}
+from aion.store.sealing import stored_failure, stored_payload
 
 
 def find(task_id: uuid.UUID) -> Attempt | None:
@@ -183,13 +133,14 @@ def begun_by(
 def ready(
     *, now: dt.datetime, limit: int, queues: Sequence[str] = ()
 ) -> list[tuple[uuid.UUID, int]]:
-    """List attempts that are due and unclaimed, oldest first, as (row id, attempt)."""
+    """List attempts that are due and unclaimed, as (row id, attempt): by priority, then the oldest first."""
     sql = dialect()
     here = f" AND {sql.among('task_queue', 'text')}" if queues else ""
     with connection().cursor() as cursor:
         cursor.execute(
             "SELECT id, attempt FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
-            f"AND next_attempt_at <= %s{here} ORDER BY next_attempt_at LIMIT %s",
+            f"AND {ANY_PRIORITY} AND next_attempt_at <= %s{here} "
+            "ORDER BY priority, next_attempt_at LIMIT %s",
             [sql.time(now), *([sql.many(queues)] if queues else []), limit],
         )
         return [(sql.read_uuid(task_id), attempt) for task_id, attempt in cursor.fetchall()]

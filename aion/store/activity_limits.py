@@ -188,7 +188,7 @@ def _put_off(one: Wanting, until: dt.datetime, *, slot_at: dt.datetime | None = 
 
 
 def left(task_queue: str, key: str, *, now: dt.datetime) -> None:
-    """Let in who has waited longest for a place, for one has become free.
+    """Let in who comes first by priority and has waited longest, for a place has become free.
 
     With limits for each key that is the first of the same key, and the first of some others: they ask again.
     """
@@ -204,7 +204,7 @@ _KEYS: Final = 10
 _FIRST_OF_ITS_KEY: Final = (
     "AND (a.limit_key = '' OR NOT EXISTS (SELECT 1 FROM aion_activitytask o WHERE o.crowded "
     "AND o.task_queue = a.task_queue AND o.limit_key = a.limit_key "
-    "AND (o.scheduled_at, o.id) < (a.scheduled_at, a.id)))"
+    "AND (o.priority, o.scheduled_at, o.id) < (a.priority, a.scheduled_at, a.id)))"
 )
 
 
@@ -215,6 +215,6 @@ def _let_in(condition: str, parameters: list[Any], limit: int, now: dt.datetime)
         cursor.execute(
             "UPDATE aion_activitytask SET next_attempt_at = %s, crowded = %s WHERE id IN "
             "(SELECT a.id FROM aion_activitytask a WHERE a.crowded AND a.state = 'scheduled' "
-            f"AND a.task_queue = %s {condition} ORDER BY a.scheduled_at, a.id LIMIT %s {skip})",
+            f"AND a.task_queue = %s {condition} ORDER BY a.priority, a.scheduled_at, a.id LIMIT %s {skip})",
             [sql.time(now), False, *parameters, limit],
         )

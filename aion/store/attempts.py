@@ -11,6 +11,8 @@ import msgspec
 from aion.core.errors import StaleAttempt
 from aion.core.events import ActivityScheduled
 from aion.core.history import decode_event
+from aion.core.priority import ALL as PRIORITIES
+from aion.core.priority import DEFAULT
 from aion.core.sealing import PayloadContext
 from aion.store.dialects import dialect
 from aion.store.sealing import plain_payload, sealer
@@ -37,6 +39,7 @@ class Attempt(msgspec.Struct):
     last_failure: str | None = None
     forgotten: int = 0  # attempts before the last reset
     slot_at: dt.datetime | None = None
+    priority: int = DEFAULT
 
     @property
     def number(self) -> int:
@@ -54,7 +57,7 @@ def read_order(text: str) -> ActivityScheduled:
 FIELDS = (
     'a.id, a.run_id, a."order", a.attempt, a.scheduled_at, a.started_at, a.owner_id, '
     "a.heartbeat_details, r.workflow_id, r.workflow_type, a.task_queue, a.last_failure, "
-    "a.attempts_forgotten, a.slot_at"
+    "a.attempts_forgotten, a.slot_at, a.priority"
 )
 
 
@@ -76,6 +79,7 @@ def read_attempt(row: tuple[Any, ...]) -> Attempt:
         last_failure=row[11],
         forgotten=row[12],
         slot_at=None if row[13] is None else sql.read_time(row[13]),
+        priority=row[14],
     )
 
 
@@ -98,6 +102,23 @@ UNBEGUN: Final = "state || '' = 'scheduled'"
 
 If few rows were there when the table was last analysed, the planner takes the small index of waiting rows
 for the cheapest way to any of them, and walks through a whole backlog for each."""
+
+
+ANY_PRIORITY: Final = f"priority IN ({', '.join(map(str, PRIORITIES))})"
+"""A condition that is always true, and lets the index of waiting rows be read by priority and time."""
+
+
+def fronts(columns: str, where: str) -> str:
+    """Give the statement that reads waiting rows with each priority for itself, the oldest first.
+
+    Its parameters are those of `where` and a limit, again and again for each priority.
+    """
+    each = (
+        f"SELECT {columns} FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
+        f"AND priority = {priority} AND {where} ORDER BY next_attempt_at LIMIT %s"
+        for priority in PRIORITIES
+    )
+    return " UNION ALL ".join(f"SELECT * FROM ({one}) AS front" for one in each)
 
 
 def fence_of(attempt: Attempt) -> tuple[str, list[Any]]:

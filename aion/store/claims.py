@@ -7,7 +7,10 @@ runs that somebody else holds, so claimers never wait for each other. Runs *owne
 runs their local activities) are left to it.
 
 A run is ready when its mailbox holds a message that is not parked, or a timer is due. Both are found by a
-small index; the head of the queue is the oldest message, so work is taken in the order of its arrival.
+small index; the head of the queue is the oldest message, so work is taken in the order of its arrival. A
+message of a run with another priority stands some places before or behind its own: `_PLACE` is one number,
+that of the message itself where all runs are of one priority. So nothing waits for ever. Due timers come in
+the order of their times, but for those of urgent runs, which a small index of their own finds first.
 
 Once the rows are locked, *everything* in their mailboxes is read. A sender takes the same lock before it
 posts, so between the read and the commit no further signal can be accepted for these runs.
@@ -21,15 +24,24 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
+from aion.core.priority import ALL as PRIORITIES
+from aion.core.priority import DEFAULT, LEAD
 from aion.store import dialects
+from aion.store.attempts import fronts
 from aion.store.dialects import Dialect, connection, dialect
 from aion.store.rows import Claimed, MessageRow, RunRow, TimerRow
 
 _RUN = (
     "r.id, r.workflow_id, r.workflow_type, r.task_queue, r.status, r.head_seq, r.first_seq, "
     "r.history_bytes, r.owner_id, r.closed_at, r.problem_count, r.held_until, "
-    "r.parent_run_id, r.chain_position"
+    "r.parent_run_id, r.chain_position, r.priority"
 )
+
+
+_PLACE = f"m.id + m.priority * {LEAD}"
+_MORE_URGENT = ", ".join(str(each) for each in PRIORITIES if each < DEFAULT)
+_URGENT = f"NOT t.parked AND t.priority < {DEFAULT} AND t.priority IN ({_MORE_URGENT})"
+"""The first part is what the index holds, the second lets it be read by priority and time."""
 
 
 def claim(
@@ -41,7 +53,7 @@ def claim(
     own: Iterable[uuid.UUID] = (),
     expecting: bool = False,
 ) -> list[Claimed]:
-    """Lock up to `limit` runs with work, and those of `own` that can be locked, oldest work first.
+    """Lock up to `limit` runs with work, and those of `own` that can be locked; urgent and old work first.
 
     Must run inside a transaction; the locks last until its end. Three statements, or one where there is
     nothing to do; a pipeline that is `expecting` work sends all three at once.
@@ -58,7 +70,7 @@ def claim(
         if not at_once:
             _ask_waiting(mail, due, runs, now)
         _read_waiting(runs, mail, due)
-    return sorted(runs.values(), key=_oldest_first)
+    return sorted(runs.values(), key=_place)
 
 
 def _claim_sql(
@@ -83,11 +95,15 @@ def _claim_sql(
     me = sql.uuid(worker_id)
     parts = [
         f"SELECT {_RUN} FROM aion_message m JOIN aion_run r ON r.id = m.run_id "
-        f"WHERE NOT m.parked AND {free}{here} ORDER BY m.id LIMIT %s {sql.lock}",
+        f"WHERE NOT m.parked AND {free}{here} ORDER BY {_PLACE} LIMIT %s {sql.lock}",
         f"SELECT {_RUN} FROM aion_timer t JOIN aion_run r ON r.id = t.run_id "
         f"WHERE NOT t.parked AND t.fire_at <= %s AND {free}{here} ORDER BY t.fire_at LIMIT %s {sql.lock}",
+        f"SELECT {_RUN} FROM aion_timer t JOIN aion_run r ON r.id = t.run_id "
+        f"WHERE {_URGENT} AND t.fire_at <= %s AND {free}{here} "
+        f"ORDER BY t.priority, t.fire_at LIMIT %s {sql.lock}",
     ]
-    parameters = [me, *only, limit, sql.time(now), me, *only, limit]
+    due = [sql.time(now), me, *only, limit]
+    parameters = [me, *only, limit, *due, *due]
     if own:
         mine = f"{sql.among('r.id', 'uuid')} AND {free}"
         parts.append(f"SELECT {_RUN} FROM aion_run r WHERE {mine} {sql.lock}")
@@ -158,11 +174,12 @@ def _run_row(row: tuple[Any, ...]) -> RunRow:
         held_until=None if row[11] is None else dialect().read_time(row[11]),
         parent_run_id=None if row[12] is None else read_uuid(row[12]),
         chain_position=row[13],
+        priority=row[14],
     )
 
 
-def _oldest_first(claimed: Claimed) -> int:
-    return claimed.messages[0].id if claimed.messages else 0
+def _place(claimed: Claimed) -> int:
+    return (claimed.messages[0].id if claimed.messages else 0) + claimed.run.priority * LEAD
 
 
 def lock_run(run_id: uuid.UUID) -> RunRow | None:
@@ -179,14 +196,17 @@ def lock_run(run_id: uuid.UUID) -> RunRow | None:
     return _run_row(row) if row else None
 
 
+_NEXT_ATTEMPTS = fronts("next_attempt_at", "published_at IS NULL")
+
+
 def next_due() -> tuple[dt.datetime | None, dt.datetime | None]:
     """Give when the earliest timer is due, and the earliest attempt that waits to be handed over."""
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT fire_at FROM aion_timer WHERE NOT parked ORDER BY fire_at LIMIT 1), "
-            "(SELECT next_attempt_at FROM aion_activitytask WHERE state = 'scheduled' "
-            "AND published_at IS NULL AND NOT paused ORDER BY next_attempt_at LIMIT 1)"
+            f"(SELECT min(next_attempt_at) FROM ({_NEXT_ATTEMPTS}) AS next)",
+            [1] * len(PRIORITIES),
         )
         timer, attempt = cursor.fetchone()
     return (

@@ -48,6 +48,17 @@ class Dialect(Protocol):
     ) -> None:
         """Insert all rows; `columns` maps names to PostgreSQL types."""
 
+    def insert_and(
+        self,
+        cursor: Any,
+        table: str,
+        columns: dict[str, str],
+        rows: Sequence[tuple[Any, ...]],
+        also: str,
+        value: str,
+    ) -> None:
+        """Insert all rows with one further column, whose value is an expression on the row `v`."""
+
     def insert_free(
         self, cursor: Any, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]]
     ) -> set[UUID]:
@@ -111,6 +122,19 @@ class PostgreSQL:
     ) -> tuple[str, list[str]]:
         sql = _insert_arrays(table, tuple(columns.items()), end)
         return sql, [array_literal(column) for column in zip(*rows, strict=True)]
+
+    def insert_and(
+        self,
+        cursor: Any,
+        table: str,
+        columns: dict[str, str],
+        rows: Sequence[tuple[Any, ...]],
+        also: str,
+        value: str,
+    ) -> None:
+        """Insert by one statement, which finds the further value."""
+        sql = _insert_arrays_and(table, tuple(columns.items()), also, value)
+        cursor.execute(sql, [array_literal(column) for column in zip(*rows, strict=True)])
 
     def insert_free(
         self, cursor: Any, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]]
@@ -179,6 +203,24 @@ class SQLite:
     def _insert(self, table: str, columns: dict[str, str]) -> str:
         marks = ", ".join(["%s"] * len(columns))
         return f"INSERT INTO {table} ({', '.join(_quote(columns))}) VALUES ({marks})"
+
+    def insert_and(
+        self,
+        cursor: Any,
+        table: str,
+        columns: dict[str, str],
+        rows: Sequence[tuple[Any, ...]],
+        also: str,
+        value: str,
+    ) -> None:
+        """Insert through one prepared statement, which finds the further value."""
+        names = _quote(columns)
+        given = ", ".join(f"%s AS {name}" for name in names)
+        cursor.executemany(
+            f"INSERT INTO {table} ({', '.join(names)}, {also}) "
+            f"SELECT v.*, {value} FROM (SELECT {given}) AS v",
+            self._rows(rows),
+        )
 
     def insert_free(
         self, cursor: Any, table: str, columns: dict[str, str], rows: Sequence[tuple[Any, ...]]
@@ -264,6 +306,15 @@ Columns = tuple[tuple[str, str], ...]
 def _insert_arrays(table: str, columns: Columns, end: str) -> str:
     names = ", ".join(_quote(name for name, _ in columns))
     return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({_arrays(columns)}){end}"
+
+
+@functools.cache
+def _insert_arrays_and(table: str, columns: Columns, also: str, value: str) -> str:
+    names = ", ".join(_quote(name for name, _ in columns))
+    return (
+        f"INSERT INTO {table} ({names}, {also}) "
+        f"SELECT v.*, {value} FROM unnest({_arrays(columns)}) AS v({names})"
+    )
 
 
 @functools.cache

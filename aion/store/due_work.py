@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final, NamedTuple
 
+from aion.store.attempts import ANY_PRIORITY
 from aion.store.dialects import connection, dialect
 
 
@@ -26,7 +27,7 @@ _LOOK: Final = (
     "WHERE NOT EXISTS (SELECT 1 FROM aion_worker w WHERE w.id = o.owner_id)), "
     "EXISTS (SELECT 1 FROM aion_activitytask WHERE timeout_at <= %s), "
     "EXISTS (SELECT 1 FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
-    "AND next_attempt_at <= %s AND (published_at IS NULL OR published_at < %s)), "
+    f"AND {ANY_PRIORITY} AND next_attempt_at <= %s AND (published_at IS NULL OR published_at < %s)), "
     "EXISTS (SELECT 1 FROM aion_run WHERE held_until IS NOT NULL AND held_until <= %s), "
     "EXISTS (SELECT 1 FROM aion_schedule WHERE deleted_at IS NULL AND due_at <= %s) "
     "OR EXISTS (SELECT 1 FROM aion_firing f LEFT JOIN aion_run r ON r.id = f.current_run_id "

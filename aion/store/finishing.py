@@ -86,8 +86,9 @@ def _delete(attempt: Attempt) -> None:
 # --- in one statement -----------------------------------------------------------------------------
 
 _POSTED: Final = (
-    "INSERT INTO aion_message (run_id, kind, body, created_at, parked) "
-    "SELECT gone.run_id, m.kind, m.body, %s::timestamptz, false FROM gone, "
+    "INSERT INTO aion_message (run_id, kind, body, created_at, parked, priority) "
+    "SELECT gone.run_id, m.kind, m.body, %s::timestamptz, false, "
+    f"{mailbox.priority_of('gone.run_id')} FROM gone, "
     "unnest(%s::text[], %s::text[]) WITH ORDINALITY AS m(kind, body, place) ORDER BY m.place RETURNING 1"
 )
 

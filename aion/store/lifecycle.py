@@ -5,20 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Collection, Iterable
-from typing import Any
 
 from aion.core.errors import WrongState
-from aion.core.events import ActivityScheduled, TimerStarted
+from aion.core.events import ActivityScheduled
 from aion.core.history import encode_event
 from aion.core.ids import uuid7
 from aion.core.pending import PendingWork
 from aion.core.shown import Shown
 from aion.core.status import RunStatus
-from aion.store import mailbox, runs, shown
-from aion.store.activities import insert_orders
+from aion.store import activity_rows, mailbox, runs, shown, timer_rows
 from aion.store.attempts import UNBEGUN
 from aion.store.dialects import connection, dialect
-from aion.store.rows import START_TIMER, TIMER_COLUMNS, ActivityOrder
+from aion.store.rows import START_TIMER, ActivityOrder, RunRow, TimerOrder
 
 
 def pause(run_id: uuid.UUID) -> None:
@@ -69,15 +67,19 @@ def open_again(run_id: uuid.UUID) -> None:
         )
 
 
-def arm(run_id: uuid.UUID, work: PendingWork, *, task_queue: str, now: dt.datetime) -> None:
-    """Write the rows of activities and timers that a history waits for."""
+def arm(run_id: uuid.UUID, work: PendingWork, *, like: RunRow, now: dt.datetime) -> None:
+    """Write the rows of activities and timers that a history waits for, with queue and priority of a run."""
+    timers = [
+        TimerOrder(run_id, event.timer_id, event.fire_at, like.priority)
+        for event in work.timers.values()
+    ]
     with connection().cursor() as cursor:
-        insert_orders(cursor, _orders(run_id, work.activities.values(), task_queue), now)
-        _insert_timers(cursor, run_id, work.timers.values())
+        activity_rows.insert(cursor, _orders(run_id, work.activities.values(), like), now)
+        timer_rows.insert(cursor, timers)
 
 
 def _orders(
-    run_id: uuid.UUID, activities: Iterable[ActivityScheduled], task_queue: str
+    run_id: uuid.UUID, activities: Iterable[ActivityScheduled], like: RunRow
 ) -> list[ActivityOrder]:
     return [
         ActivityOrder(
@@ -85,17 +87,12 @@ def _orders(
             run_id=run_id,
             activity_id=event.activity_id,
             activity_type=event.activity_type,
-            task_queue=event.task_queue or task_queue,
+            task_queue=event.task_queue or like.task_queue,
             order=encode_event(event).decode(),
+            priority=event.priority or like.priority,
         )
         for event in activities
     ]
-
-
-def _insert_timers(cursor: Any, run_id: uuid.UUID, timers: Iterable[TimerStarted]) -> None:
-    rows = [(run_id, event.timer_id, event.fire_at, False) for event in timers]
-    if rows:
-        dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, rows)
 
 
 def show(run_id: uuid.UUID, what: Shown) -> None:
@@ -124,7 +121,7 @@ def copy_as(
     cast = "::timestamptz" if sql.name == "postgresql" else ""
     kept = (
         "workflow_id, workflow_type, definition_hash, behaviour_version, task_queue, request_id, "
-        "parent_run_id, parent_close_policy, root_run_id, search_attributes, memo"
+        "parent_run_id, parent_close_policy, root_run_id, search_attributes, memo, priority, limited"
     )
     with connection().cursor() as cursor:
         cursor.execute(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from aion.core.events import Event
 from aion.core.history import encode_event
+from aion.core.priority import DEFAULT
 from aion.store.dialects import connection, dialect
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE
 from aion.store.sealing import Sealed, stored_bodies
@@ -49,10 +50,18 @@ def post(messages: Iterable[Posted], *, now: dt.datetime, cursor: Any = None) ->
     if not rows:
         return
     if cursor is not None:
-        dialect().insert(cursor, "aion_message", COLUMNS, rows)
+        dialect().insert_and(cursor, "aion_message", COLUMNS, rows, "priority", _PRIORITY)
         return
     with connection().cursor() as own:
-        dialect().insert(own, "aion_message", COLUMNS, rows)
+        dialect().insert_and(own, "aion_message", COLUMNS, rows, "priority", _PRIORITY)
+
+
+def priority_of(run_id: str) -> str:
+    """Give the expression of a message's priority: that of its run, whoever sends it."""
+    return f"COALESCE((SELECT r.priority FROM aion_run r WHERE r.id = {run_id}), {DEFAULT})"
+
+
+_PRIORITY: Final = priority_of("v.run_id")
 
 
 def waiting(run_id: uuid.UUID) -> list[tuple[str, str]]:

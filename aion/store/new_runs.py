@@ -13,10 +13,10 @@ from aion.core.events import WorkflowStarted
 from aion.core.history import encode_event
 from aion.core.sealing import MARK, PayloadContext, Sealer
 from aion.core.status import RunStatus
-from aion.store import mailbox, search_values
+from aion.store import mailbox, open_runs, search_values, timer_rows
 from aion.store.dialects import connection, dialect
 from aion.store.histories import insert_events
-from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TIMER_COLUMNS
+from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TimerOrder
 from aion.store.sealing import sealer
 
 COLUMNS = {
@@ -41,6 +41,8 @@ COLUMNS = {
     "search_attributes": "jsonb",
     "memo": "text",
     "problem_count": "integer",
+    "priority": "smallint",
+    "limited": "boolean",
 }
 
 
@@ -69,12 +71,12 @@ class NewRun(msgspec.Struct):
             found.append((EXECUTION_DEADLINE, self.started.execution_deadline_at))
         return found
 
-    def timers(self) -> list[tuple[uuid.UUID, str, dt.datetime, bool]]:
-        """The rows of the delayed start and of the deadlines."""
-        timers = [(self.id, name, at, False) for name, at in self._deadlines()]
+    def timers(self) -> list[TimerOrder]:
+        """The delayed start and the deadlines."""
+        named = self._deadlines()
         if self.started.start_delay is not None:
-            timers.append((self.id, START_TIMER, self.at + self.started.start_delay, False))
-        return timers
+            named.append((START_TIMER, self.at + self.started.start_delay))
+        return [TimerOrder(self.id, name, at, self.started.priority) for name, at in named]
 
     def row(self, size: int) -> tuple[Any, ...]:
         """The run's row, in the order of `COLUMNS`."""
@@ -101,6 +103,8 @@ class NewRun(msgspec.Struct):
             bytes(started.search_attributes).decode(),
             bytes(started.memo).decode(),
             0,
+            started.priority,
+            open_runs.apply_to(started.workflow_type),
         )
 
 
@@ -140,7 +144,8 @@ def try_insert(new: NewRun) -> bool:
         if dialect().name == "postgresql":
             prompt = new.started.start_delay is None
             at = dialect().time(new.at)
-            cursor.execute(_INSERT_WHOLE, [*values, new.seq, at, data.decode(), at, prompt])
+            begin = [at, new.started.priority, prompt]
+            cursor.execute(_INSERT_WHOLE, [*values, new.seq, at, data.decode(), *begin])
             if cursor.fetchone()[0] != 1:
                 return False
         else:
@@ -165,8 +170,8 @@ _INSERT_WHOLE = (
     "RETURNING id), "
     "first AS (INSERT INTO aion_event (run_id, seq, kind, recorded_at, attributes) "
     "SELECT id, %s::integer, 'WorkflowStarted', %s::timestamptz, %s FROM new), "
-    "begin AS (INSERT INTO aion_message (run_id, kind, body, created_at, parked) "
-    f"SELECT id, '{mailbox.START}', '{{}}', %s::timestamptz, false FROM new WHERE %s::boolean) "
+    "begin AS (INSERT INTO aion_message (run_id, kind, body, created_at, parked, priority) "
+    f"SELECT id, '{mailbox.START}', '{{}}', %s::timestamptz, false, %s::smallint FROM new WHERE %s::boolean) "
     "SELECT count(*) FROM new"
 )
 
@@ -209,9 +214,7 @@ def _insert_beginnings(cursor: Any, encoded: list[tuple[NewRun, bytes]]) -> None
 
 
 def _insert_timers(cursor: Any, news: list[NewRun]) -> None:
-    timers = [timer for new in news for timer in new.timers()]
-    if timers:
-        dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, timers)
+    timer_rows.insert(cursor, [timer for new in news for timer in new.timers()])
 
 
 def _insert_search_values(cursor: Any, news: list[NewRun]) -> None:

@@ -145,10 +145,10 @@ def close_children(
         return
     sql = dialect()
     cursor.execute(
-        "INSERT INTO aion_message (run_id, kind, body, created_at, parked) "
+        "INSERT INTO aion_message (run_id, kind, body, created_at, parked, priority) "
         f"SELECT id, CASE parent_close_policy WHEN 'terminate' THEN '{TERMINATE}' "
         "ELSE 'CancelRequested' END, '{\"reason\":\"its parent closed\"}', "
-        f"{'%s::timestamptz' if sql.name == 'postgresql' else '%s'}, {sql.false} "
+        f"{'%s::timestamptz' if sql.name == 'postgresql' else '%s'}, {sql.false}, priority "
         f"FROM aion_run WHERE {sql.among('parent_run_id', 'uuid')} AND closed_at IS NULL "
         f"AND parent_close_policy <> 'abandon' AND NOT {sql.among('id', 'uuid')}",
         [sql.time(now), sql.many(parents), sql.many(spared)],

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from aion.store.attempts import FIELDS, UNBEGUN, Attempt, read_attempt
 from aion.store.dialects import connection, dialect
+from aion.store.dialects import cursor as turn_cursor
 
 COLUMNS: Final = {
     "order": "text",
@@ -142,6 +143,18 @@ def identities(activity_type: str, *, paused: bool, limit: int) -> list[tuple[uu
             [activity_type, limit],
         )
         return [(dialect().read_uuid(run_id), name) for run_id, name in cursor.fetchall()]
+
+
+def counts(run_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Count the pending activities of runs, those left out that were asked to cancel."""
+    sql = dialect()
+    with turn_cursor() as cursor:
+        cursor.execute(
+            f"SELECT run_id, count(*) FROM aion_activitytask WHERE {sql.among('run_id', 'uuid')} "
+            "AND NOT cancel_requested GROUP BY run_id",
+            [sql.many(run_ids)],
+        )
+        return {sql.read_uuid(run_id): count for run_id, count in cursor.fetchall()}
 
 
 def change(changes: Sequence[tuple[Pending, Mapping[str, Any]]]) -> None:

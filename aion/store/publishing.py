@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from aion.store.attempts import UNBEGUN
+from aion.store.attempts import ANY_PRIORITY, UNBEGUN
 from aion.store.dialects import atomic, connection, dialect
 
 
@@ -29,6 +29,7 @@ class Unclaimed(msgspec.Struct, frozen=True):
     task_queue: str
     activity_type: str
     doubtful: bool
+    priority: int
 
 
 def take_unclaimed(*, now: dt.datetime, stale_after: dt.timedelta, limit: int) -> list[Unclaimed]:
@@ -52,9 +53,10 @@ def _take(
     sql = dialect()
     with atomic(), connection().cursor() as cursor:
         cursor.execute(
-            "SELECT id, attempt, task_queue, activity_type, next_attempt_at, published_at "
+            "SELECT id, attempt, task_queue, activity_type, next_attempt_at, published_at, priority "
             "FROM aion_activitytask WHERE state = 'scheduled' AND NOT paused "
-            f"AND next_attempt_at <= %s AND ({old}) ORDER BY next_attempt_at LIMIT %s {sql.lock_free_rows}",
+            f"AND {ANY_PRIORITY} AND next_attempt_at <= %s AND ({old}) "
+            f"ORDER BY priority, next_attempt_at LIMIT %s {sql.lock_free_rows}",
             [sql.time(now), *(sql.time(value) for value in parameters), limit],
         )
         rows = cursor.fetchall()
@@ -73,7 +75,7 @@ def _unclaimed(row: tuple[Any, ...], now: dt.datetime, stale_after: dt.timedelta
         due_at = sql.read_time(row[4])
         before, age = sql.read_time(row[5]) - due_at, now - due_at
         doubtful = _doublings(before / stale_after) == _doublings(age / stale_after)
-    return Unclaimed(sql.read_uuid(row[0]), row[1], row[2], row[3], doubtful)
+    return Unclaimed(sql.read_uuid(row[0]), row[1], row[2], row[3], doubtful, row[6])
 
 
 def _doublings(times: float) -> int:

@@ -8,19 +8,13 @@ import uuid
 import msgspec
 
 from aion.core.history import Recorded
+from aion.core.priority import DEFAULT
 from aion.core.status import RunStatus
 
 START_TIMER = "$start"
 RUN_DEADLINE = "$run"
 EXECUTION_DEADLINE = "$execution"
 """Ids of the engine's own timers: the delayed start, and the deadlines."""
-
-TIMER_COLUMNS = {
-    "run_id": "uuid",
-    "timer_id": "text",
-    "fire_at": "timestamptz",
-    "parked": "boolean",
-}
 
 
 class RunRow(msgspec.Struct, gc=False):
@@ -40,6 +34,7 @@ class RunRow(msgspec.Struct, gc=False):
     held_until: dt.datetime | None = None
     parent_run_id: uuid.UUID | None = None
     chain_position: int = 0
+    priority: int = DEFAULT
 
 
 class MessageRow(msgspec.Struct, gc=False):
@@ -75,6 +70,12 @@ class ActivityOrder(msgspec.Struct, gc=False):
     task_queue: str
     order: str
     attempt: int = 1
+    priority: int = DEFAULT
+
+    @property
+    def where(self) -> tuple[uuid.UUID, int, str, str]:
+        """Its row, its attempt, its queue and its type."""
+        return self.id, self.attempt, self.task_queue, self.activity_type
 
 
 class TimerOrder(msgspec.Struct, gc=False):
@@ -83,6 +84,7 @@ class TimerOrder(msgspec.Struct, gc=False):
     run_id: uuid.UUID
     timer_id: str
     fire_at: dt.datetime
+    priority: int = DEFAULT
 
 
 class RunUpdate(msgspec.Struct, gc=False):

@@ -46,6 +46,7 @@ class RunSummary(msgspec.Struct):
     continued_from_run_id: uuid.UUID | None
     parent_run_id: uuid.UUID | None
     owner_id: uuid.UUID | None
+    priority: int
 
 
 def opened(run: RunSummary) -> RunSummary:
@@ -66,7 +67,8 @@ def opened(run: RunSummary) -> RunSummary:
 _SUMMARY = (
     "id, workflow_id, workflow_type, task_queue, status, head_seq, first_seq, history_bytes, "
     "started_at, closed_at, deadline_at, definition_hash, request_id, result, failure, problem, "
-    "problem_count, held_until, memo, search_attributes, continued_from_run_id, parent_run_id, owner_id"
+    "problem_count, held_until, memo, search_attributes, continued_from_run_id, parent_run_id, owner_id, "
+    "priority"
 )
 
 

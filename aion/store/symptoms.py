@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from aion.core.priority import ALL as PRIORITIES
 from aion.core.status import OPEN
+from aion.store.attempts import fronts
 from aion.store.dialects import connection, dialect
 
 MOST: Final = 1_000
@@ -30,7 +32,7 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class QueueBacklog(msgspec.Struct, frozen=True):
-    """Due attempts of a kind that nobody has claimed: how many (at most `MOST`), since when."""
+    """Due attempts of a kind that nobody has claimed: how many (at most `MOST` each), since when."""
 
     task_queue: str
     activity_type: str
@@ -78,15 +80,16 @@ def oldest_message() -> Waiting | None:
     )
 
 
+_WAITING: Final = fronts("task_queue, activity_type, next_attempt_at", "next_attempt_at <= %s")
+
+
 def unclaimed(now: dt.datetime) -> list[QueueBacklog]:
     """Count due attempts by queue and type, among the oldest that wait."""
     sql = dialect()
     found = _rows(
         "SELECT task_queue, activity_type, count(*), min(next_attempt_at) FROM "
-        "(SELECT task_queue, activity_type, next_attempt_at FROM aion_activitytask "
-        "WHERE state = 'scheduled' AND NOT paused AND next_attempt_at <= %s "
-        "ORDER BY next_attempt_at LIMIT %s) AS oldest GROUP BY task_queue, activity_type ORDER BY 4",
-        [sql.time(now), MOST],
+        f"({_WAITING}) AS oldest GROUP BY task_queue, activity_type ORDER BY 4",
+        [sql.time(now), MOST] * len(PRIORITIES),
     )
     return [
         QueueBacklog(queue, kind, count, sql.read_time(since))

@@ -16,8 +16,17 @@ import msgspec
 from aion.core.errors import WorkflowAlreadyStarted
 from aion.core.events import ActivityCancelled, ChildWorkflowFailed
 from aion.core.failures import failure_from
-from aion.store import dialects, mailbox, new_runs, outgoing, requests, shown, updates
-from aion.store.activities import insert_orders
+from aion.store import (
+    activity_rows,
+    dialects,
+    mailbox,
+    new_runs,
+    outgoing,
+    requests,
+    shown,
+    timer_rows,
+    updates,
+)
 from aion.store.attempts import UNBEGUN
 from aion.store.dialects import dialect
 from aion.store.histories import event_rows, insert_events
@@ -26,7 +35,6 @@ from aion.store.new_runs import NewRun
 from aion.store.outgoing import Outgoing
 from aion.store.requests import Taken
 from aion.store.rows import (
-    TIMER_COLUMNS,
     ActivityOrder,
     Hold,
     NewEvents,
@@ -99,8 +107,8 @@ def write(writes: TurnWrites, *, now: dt.datetime) -> None:
         insert_events(cursor, rows)
         _update_runs(cursor, writes.runs, sizes)
         refused = _insert_runs(cursor, writes.new_runs)
-        insert_orders(cursor, writes.activities, now)
-        _insert_timers(cursor, writes.timers)
+        activity_rows.insert(cursor, writes.activities, now)
+        timer_rows.insert(cursor, writes.timers)
         _delete_by_id(cursor, "aion_message", writes.messages_done)
         _delete_by_id(cursor, "aion_timer", writes.timers_done)
         _cancel_timers(cursor, writes.timers_cancelled)
@@ -161,12 +169,6 @@ def _refused(new: NewRun) -> Posted:
         workflow_id=started.workflow_id, run_id=str(new.id), failure=failure_from(error)
     )
     return mailbox.notice(uuid.UUID(started.parent_run_id), event)
-
-
-def _insert_timers(cursor: Any, timers: list[TimerOrder]) -> None:
-    if timers:
-        rows = [(timer.run_id, timer.timer_id, timer.fire_at, False) for timer in timers]
-        dialect().insert(cursor, "aion_timer", TIMER_COLUMNS, rows)
 
 
 def _delete_by_id(cursor: Any, table: str, ids: list[int]) -> None:

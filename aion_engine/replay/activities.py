@@ -22,6 +22,7 @@ from aion.core.events import (
 )
 from aion.core.failures import Failure, exception_from
 from aion.core.headers import NO_HEADERS, Headers
+from aion.core.priority import INHERITED
 from aion_engine.replay.command_log import CommandLog, Mode
 from aion_engine.replay.futures import PendingResult
 from aion_engine.replay.loop import WorkflowLoop
@@ -162,6 +163,7 @@ def _scheduled(activity_id: str, call: ActivityCall) -> ActivityScheduled:
         retry=options.retry,
         summary=options.summary,
         limit_key=options.limit_key,
+        priority=options.priority or INHERITED,
         headers=dict(call.headers),
     )
 

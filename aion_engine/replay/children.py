@@ -24,6 +24,7 @@ from aion.core.events import (
 )
 from aion.core.failures import exception_from
 from aion.core.payloads import encode
+from aion.core.priority import INHERITED
 from aion.core.search_attributes import Attributes
 from aion_engine.replay.command_log import CommandLog, Mode
 from aion_engine.replay.externals import Externals
@@ -172,6 +173,7 @@ def _started(
         search_attributes=attributes.raw,
         search_attribute_kinds=attributes.kinds,
         headers=dict(call.headers),
+        priority=options.priority or INHERITED,
     )
 
 

@@ -123,6 +123,7 @@ class InstanceContext:
             run_id=self.run_id,
             workflow_type=started.workflow_type,
             task_queue=started.task_queue,
+            priority=started.priority,
             attempt=started.attempt,
             started_at=self.started_at,
             history_length=self.history_length,

@@ -139,7 +139,16 @@ def _hand_over(rows: Sequence[Attempt]) -> None:
     if rows:
         dispatcher: Dispatcher = settings.port("DISPATCHER")
         dispatcher.publish(
-            [Handover(row.id, row.attempt, row.task_queue, row.order.activity_type) for row in rows]
+            [
+                Handover(
+                    row.id,
+                    row.attempt,
+                    row.task_queue,
+                    row.order.activity_type,
+                    priority=row.priority,
+                )
+                for row in rows
+            ]
         )
 
 

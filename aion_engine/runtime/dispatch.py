@@ -15,6 +15,7 @@ from django.db import connections
 from aion.authoring.registry import registry
 from aion.conf import settings
 from aion.core.ports import Handover
+from aion.core.priority import LAST
 from aion.operations.bell import the_bell
 from aion_engine.runtime import backlog
 from aion_engine.runtime.backlog import Backlog
@@ -58,7 +59,8 @@ class CeleryDispatcher:
     """Sends attempts as Celery messages: ids only, one each, or some together where many wait (`bundles`).
 
     Publishing takes about a millisecond, so it happens on a thread of its own and never holds up the turn
-    loop. While the broker is away the attempts wait in memory, each once however often the sweep brings it.
+    loop. While the broker is away the attempts wait in memory, each once however often the sweep brings it;
+    the most urgent are sent first.
     What that thread has not sent when the process dies is published again by the sweep; of doubtful ones
     it sends as many as the broker lacks.
     """
@@ -70,6 +72,7 @@ class CeleryDispatcher:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._waiting: dict[Reference, Waiting] = {}  # in their order
+        self._news = LAST  # the most urgent of what has come since somebody looked
         self._backlog = Backlog()
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -84,6 +87,7 @@ class CeleryDispatcher:
             now = time.monotonic()
             for handover in handovers:
                 self._waiting.setdefault((handover.task_id, handover.attempt), (handover, now))
+                self._news = min(self._news, handover.priority)
             self._change.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="aion-publish", daemon=True)
@@ -141,13 +145,17 @@ class CeleryDispatcher:
         with current_app.producer_or_acquire() as producer:
             while self._waiting:
                 with self._change:
-                    waiting = list(self._waiting.values())
+                    waiting = sorted(self._waiting.values(), key=_priority)
+                    self._news = LAST
                 messages, pause = messages_of(
                     waiting,
                     now=time.monotonic(),
                     has_backlog=lambda queue: self._has_backlog(queue, producer),
                 )
                 for message in messages:
+                    if self._news < message[0].priority:
+                        pause = 0.0
+                        break  # something more urgent has come
                     self._send(message, producer)
                     with self._change:
                         for handover in message:
@@ -177,17 +185,17 @@ class CeleryDispatcher:
 def messages_of(
     waiting: Sequence[Waiting], *, now: float, has_backlog: Callable[[str], bool]
 ) -> tuple[list[list[Handover]], float]:
-    """Cut what waits into messages, in its order; those that must travel alone do.
+    """Cut what waits into messages, in its order, each of one priority; those that must travel alone do.
 
     Gives the messages to send, and how many seconds the rest may wait for more.
     """
-    together: dict[str, list[Waiting]] = {}
+    together: dict[tuple[str, int], list[Waiting]] = {}
     for one in waiting:
         if _may_be_bundled(one[0]):
-            together.setdefault(one[0].task_queue, []).append(one)
+            together.setdefault((one[0].task_queue, one[0].priority), []).append(one)
     messages = [[handover] for handover, _ in waiting if not _may_be_bundled(handover)]
     pauses = [0.0]
-    for queue, ones in together.items():
+    for (queue, _), ones in together.items():
         behind = has_backlog(queue)
         size = size_of(len(ones), backlog=behind)
         for begin in range(0, len(ones), size):
@@ -197,7 +205,11 @@ def messages_of(
                 pauses.append(pause)
             else:
                 messages.append([handover for handover, _ in part])
-    return messages, max(pauses)
+    return sorted(messages, key=lambda message: message[0].priority), max(pauses)
+
+
+def _priority(one: Waiting) -> int:
+    return one[0].priority
 
 
 def _may_be_bundled(handover: Handover) -> bool:

@@ -47,6 +47,7 @@ def _activity(turn: Turn, recorded: Recorded, event: Any) -> None:
             activity_type=event.activity_type,
             task_queue=event.task_queue or turn.run.task_queue,
             order=encode_event(event).decode(),
+            priority=event.priority or turn.run.priority,
         )
     )
 
@@ -56,7 +57,9 @@ def _activity_cancel(turn: Turn, recorded: Recorded, event: Any) -> None:
 
 
 def _timer(turn: Turn, recorded: Recorded, event: Any) -> None:
-    turn.writes.timers.append(TimerOrder(turn.run.id, event.timer_id, event.fire_at))
+    turn.writes.timers.append(
+        TimerOrder(turn.run.id, event.timer_id, event.fire_at, turn.run.priority)
+    )
 
 
 def _timer_cancel(turn: Turn, recorded: Recorded, event: Any) -> None:

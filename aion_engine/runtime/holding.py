@@ -8,7 +8,7 @@ import traceback
 
 from aion.authoring.registry import registry
 from aion.conf import settings
-from aion.core.errors import AionError, NonDeterminismError
+from aion.core.errors import AionError, NonDeterminismError, PendingActivityLimitExceeded
 from aion.core.failures import message_of
 from aion.store.rows import Hold, Problem, RunRow
 
@@ -20,6 +20,8 @@ def hold_for(run: RunRow, error: BaseException, now: dt.datetime) -> Hold:
     count = run.problem_count + 1
     first, last = settings.HOLD_RETRY_FIRST, settings.HOLD_RETRY_LAST
     delay = min(first * 2 ** min(count - 1, 30), last)
+    if isinstance(error, PendingActivityLimitExceeded):
+        delay = first  # no code has to come: some activities have to end
     text = bounded_end("".join(traceback.format_exception(error)))
     problem = Problem(
         code=error.code if isinstance(error, AionError) else "workflow_error",

@@ -32,6 +32,7 @@ from aion.core.errors import AionError, HistoryError, PayloadStorageError, Wrong
 from aion.core.events import WorkflowReopened, WorkflowStarted, WorkflowTerminated
 from aion.core.history import Recorded
 from aion.core.ids import uuid7
+from aion.core.priority import check_priority
 from aion.core.status import TERMINAL_EVENTS
 from aion.models.runs import UpdateState
 from aion.operations.checking import check_text
@@ -122,6 +123,7 @@ def _check_started(started: WorkflowStarted, head: RunHead | None) -> None:
         check_text("workflow_type", started.workflow_type)
         check_text("task_queue", started.task_queue)
         check_text("request_id", started.request_id)
+        check_priority(started.priority)
     except AionError as error:
         raise HistoryError(f"Its first event cannot be used: {error}") from error
     if not started.workflow_id or not started.workflow_type:

@@ -1,14 +1,19 @@
-"""How long a history may become."""
+"""How long a history may become, and how many activities a run may have pending."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from aion.conf import settings
-from aion.core.errors import ApplicationError
+from aion.core.errors import ApplicationError, PendingActivityLimitExceeded
+from aion.core.events import ActivityCancelRequested, ActivityScheduled
 from aion.core.failures import Failure, failure_from
+from aion.core.history import Recorded
+from aion.core.status import TERMINAL_EVENTS
+from aion.store import pending
 from aion.store.rows import RunRow, RunUpdate
+from aion_engine.runtime.work import Work
 
 log = logging.getLogger("aion.turns")
 
@@ -36,6 +41,38 @@ def _failure(setting: str, limit: int, found: int, what: str) -> Failure:
             non_retryable=True,
         )
     )
+
+
+def count_pending(works: Sequence[Work]) -> None:
+    """Count the pending activities of claimed runs, in one statement; none where they have no limit.
+
+    Only a run's own turn adds to them, so they can have become fewer when it is written, and not more.
+    """
+    if settings.PENDING_ACTIVITY_LIMIT and works:
+        counts = pending.counts([work.run.id for work in works])
+        for work in works:
+            work.pending = counts.get(work.run.id, 0)
+
+
+def check_pending(work: Work, gained: Sequence[Recorded]) -> None:
+    """Make sure that a turn leaves its run with no more pending activities than it may have.
+
+    Raises:
+        PendingActivityLimitExceeded: it would; the turn must not be written.
+    """
+    limit = settings.PENDING_ACTIVITY_LIMIT
+    if not limit or (gained and isinstance(gained[-1].event, TERMINAL_EVENTS)):
+        return
+    more = sum(isinstance(one.event, ActivityScheduled) for one in gained)
+    fewer = sum(isinstance(one.event, ActivityCancelRequested) for one in gained)
+    if more and (found := work.pending + more - fewer) > limit:
+        raise PendingActivityLimitExceeded(
+            f"The run would have {found:,} activities without an outcome, and "
+            f"AION['PENDING_ACTIVITY_LIMIT'] allows {limit:,}. It is tried again when some may have ended; "
+            "workflow code that asks for many should ask for some at a time",
+            pending=found,
+            limit=limit,
+        )
 
 
 def warn(updates: Iterable[RunUpdate], first_seqs: dict[object, int]) -> None:

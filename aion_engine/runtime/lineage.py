@@ -73,6 +73,7 @@ def child_of(
         search_attributes=event.search_attributes,
         search_attribute_kinds=event.search_attribute_kinds,
         headers=event.headers,
+        priority=event.priority or run.priority,
         **beginning,
         **lengths(),
     )

@@ -193,7 +193,7 @@ def _ask_again(
     if wants and not (messages or waiting.messages or START_TIMER in waiting.timers):
         begun = not isinstance(events[-1], WorkflowStarted)
         wakes.append((run.id, mailbox.WAKE if begun else mailbox.START, "{}"))
-    lifecycle.arm(run.id, PendingWork(again, lost.timers), task_queue=run.task_queue, now=now)
+    lifecycle.arm(run.id, PendingWork(again, lost.timers), like=run, now=now)
     mailbox.post([*messages, *wakes], now=now)
     return Repaired(len(lost.timers), len(again), len(messages), len(wakes))
 

@@ -115,7 +115,14 @@ def publish(waiting: Sequence[Unclaimed]) -> int:
     dispatcher: Dispatcher = settings.port("DISPATCHER")
     dispatcher.publish(
         [
-            Handover(each.id, each.attempt, each.task_queue, each.activity_type, each.doubtful)
+            Handover(
+                each.id,
+                each.attempt,
+                each.task_queue,
+                each.activity_type,
+                each.doubtful,
+                each.priority,
+            )
             for each in waiting
         ]
     )

@@ -167,6 +167,7 @@ class Turns:
         rows = histories.load_rows(work.run.id for work in cold)
         for work in cold:
             work.rows = rows.get(work.run.id, [])
+        limits.count_pending(works)
         return deque(works)
 
     def _summarise(self, batch: Batch, writes: TurnWrites) -> None:
@@ -177,7 +178,7 @@ class Turns:
         batch.posted = bool(writes.messages_out or writes.outgoing or writes.new_runs)
         closed = set(writes.closed)
         batch.handovers = [
-            Handover(order.id, order.attempt, order.task_queue, order.activity_type)
+            Handover(*order.where, priority=order.priority)
             for order in writes.activities
             if order.run_id not in closed
         ]
@@ -222,6 +223,7 @@ class Turns:
         aside = Aside()
         try:
             gained = self._watched(work, now, aside)
+            limits.check_pending(work, gained or ())
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
             return None

@@ -26,6 +26,7 @@ class Work:
     outcomes: Sequence[ActivityOutcome]  # of local activities
     instance: Instance | None = None
     rows: list[histories.EventRow] = dataclasses.field(default_factory=list)
+    pending: int = 0  # activities without an outcome, where their number has a limit
     to_tell: list[Callable[[], object]] = dataclasses.field(
         default_factory=list
     )  # once it is committed: what interceptors wait to do, and signals

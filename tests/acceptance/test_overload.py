@@ -1,5 +1,7 @@
 """Starts that come faster than one worker can take them: the queue grows, all is fair, and it drains.
 
+Urgent runs that come in between overtake what waits.
+
 AION_OVERLOAD_SECONDS=300 in front of it (or `make overload`) starts for five minutes and prints what it saw.
 The suite starts some hundred runs.
 """
@@ -97,10 +99,13 @@ def test_a_worker_that_is_flooded_is_fair_and_drains(embedded_workers: Cluster) 
         if SECONDS:
             print(samples[-1], flush=True)
             time.sleep(min(5, SECONDS / 20))
-        return not flood.flows and started == closed
+        return not flood.flows and not probing.is_alive() and started == closed
 
     flood = Flood()
+    probing = threading.Thread(target=probe, args=(flood,))
+    probing.start()
     eventually(look, timeout=60 + 10 * SECONDS, what="all runs have ended")
+    probing.join()
 
     statuses = set(Run.objects.values_list("status", flat=True))
     assert statuses == {"completed"}, "nothing timed out or failed"
@@ -111,9 +116,55 @@ def test_a_worker_that_is_flooded_is_fair_and_drains(embedded_workers: Cluster) 
     growth = max(sample.memory for sample in samples) - samples[0].memory
     print(f"{samples[-1]}; the most open: {max(s.started - s.closed for s in samples)}")
     print(f"grown by {growth / MEBIBYTE:.0f} MiB; out of order by {displacement()} runs at most")
+    print(latencies())
     assert growth < MOST_GROWTH
+    assert overtaken() > 0, "urgent runs do not wait for those that came before"
     assert displacement() <= 3 * (200 + AT_ONCE * STARTERS), "the oldest come first, batch by batch"
     assert invariants.problems() == []
+
+
+def probe(flood: Flood) -> None:
+    """Start urgent runs while others wait: one every five seconds, in the short form some at its end."""
+    try:
+        while flood.flows:
+            time.sleep(0.01)
+            if SECONDS and int(time.monotonic()) % 5 == 0:
+                client.start_workflow(hurried, priority=1)
+                time.sleep(1)
+        for _ in range(3):
+            client.start_workflow(hurried, priority=1)
+    finally:
+        connections.close_all()
+
+
+def overtaken() -> int:
+    """How many runs began before an urgent one and ended behind it, at least, for each urgent one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min((SELECT count(*) FROM aion_run r WHERE r.priority = 3 "
+            "AND r.started_at < u.started_at AND r.closed_at > u.closed_at)) FROM aion_run u "
+            "WHERE u.id IN (SELECT id FROM aion_run WHERE priority = 1 ORDER BY started_at DESC LIMIT 3)"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def latencies() -> str:
+    """From the start to the end, of the first and last runs and of the urgent ones."""
+    with connection.cursor() as cursor:
+        found = []
+        for name, where in (
+            ("the first 100", "priority = 3 ORDER BY started_at, id LIMIT 100"),
+            ("the last 100", "priority = 3 ORDER BY started_at DESC, id DESC LIMIT 100"),
+            ("all urgent", "priority = 1"),
+        ):
+            cursor.execute(
+                "SELECT count(*), avg(extract(epoch FROM closed_at - started_at)), "
+                "max(extract(epoch FROM closed_at - started_at)) "
+                f"FROM (SELECT * FROM aion_run WHERE {where}) AS r"
+            )
+            number, mean, most = cursor.fetchone()
+            found.append(f"{name} ({number}): {mean:.1f} s, at most {most:.1f} s")
+    return "; ".join(found)
 
 
 def displacement() -> int:
@@ -122,6 +173,7 @@ def displacement() -> int:
         cursor.execute(
             "SELECT max(taken - come) FROM (SELECT row_number() OVER (ORDER BY r.started_at, r.id) AS come, "
             "row_number() OVER (ORDER BY e.recorded_at, r.started_at, r.id) AS taken "
-            "FROM aion_run r JOIN aion_event e ON e.run_id = r.id AND e.seq = 2) AS places"
+            "FROM aion_run r JOIN aion_event e ON e.run_id = r.id AND e.seq = 2 "
+            "WHERE r.priority = 3) AS places"
         )
         return int(cursor.fetchone()[0])

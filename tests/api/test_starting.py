@@ -116,3 +116,25 @@ def test_a_wrong_option_changes_nothing(api: APIClient, options: dict[str, Any])
 
     assert answer.status_code == 400, answer.content
     assert counts() == before
+
+
+def test_a_priority_is_kept_and_shown_and_checked(api: APIClient) -> None:
+    before = counts()
+    refused = start(api, **WAITING, priority=6)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_argument")
+    assert "priority" in refused.json()["detail"]
+    assert counts() == before
+
+    assert start(api, **WAITING, priority=2).status_code == 201
+    assert api.get("/aion/workflows/one/").json()["priority"] == 2
+
+
+def test_a_start_beyond_a_limit_is_answered_by_429(api: APIClient, settings: Any) -> None:
+    settings.AION = {**settings.AION, "OPEN_RUN_LIMITS": {"kit.Scripted": 1}}
+    assert start(api, **WAITING).status_code == 201
+
+    answer = start(api, **{**WAITING, "workflow_id": "two"})
+
+    body = answer.json()
+    assert (answer.status_code, body["code"], body["limit"]) == (429, "open_run_limit", 1)
+    assert start(api, **WAITING, id_conflict_policy="use_existing").status_code == 200

@@ -35,6 +35,7 @@ WRONG: list[tuple[tuple[str, ...], int, str]] = [
     (("start_workflow", "kit.greet", '"a"', "--memo", "7"), 2, "object"),
     (("start_workflow", "kit.greet", '"a"', "--search-attributes", '{"Nope": 1}'), 1, "Nope"),
     (("start_workflow", "kit.greet", '"a"', "--id", "x" * 300), 1, "id has 300 characters"),
+    (("start_workflow", "kit.greet", '"a"', "--priority", "6"), 1, "priority must be a whole"),
     (("start_workflow", "kit.greet", '"a"', "--cron", "61 * * * *"), 1, "minute"),
     (("start_workflow", "kit.greet", '"a"', "--cron", "0 0 30 2 *"), 1, "no month has it"),
     (

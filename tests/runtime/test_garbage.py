@@ -26,7 +26,7 @@ def test_what_is_loaded_is_looked_at_no_more_and_the_rest_seldom() -> None:
     garbage.settle()
 
     assert gc.get_freeze_count() > 10_000
-    assert gc.get_threshold() == (20_000, 10, 10)
+    assert gc.get_threshold() == (20_000, 4, 1)
 
 
 def test_thresholds_of_the_project_stay() -> None:

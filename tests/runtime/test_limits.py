@@ -274,3 +274,83 @@ def test_a_warning_is_logged_once_when_the_suggestion_is_passed_by_far(
     assert warned[0] == 0
     assert warned[-1] == 1
     assert str(handle.run_id) in caplog.text
+
+
+# --- pending activities ---------------------------------------------------------------------------
+
+
+def test_a_run_that_asks_for_too_many_activities_is_held_until_some_have_ended(
+    engine: Engine, script: Any, acting: Any, clock: StandingClock, aion: Callable[..., Any]
+) -> None:
+    @acting
+    def nothing() -> None:
+        return None
+
+    @script
+    async def greedy(me: Scripted) -> int:
+        first = [kit.act.start("nothing") for _ in range(3)]
+        await workflow.wait_condition(lambda: "more" in me.notes)
+        await asyncio.gather(*first, *(kit.act.start("nothing") for _ in range(2)))
+        return 5
+
+    with aion(PENDING_ACTIVITY_LIMIT=3):
+        handle = engine.start("greedy")
+        engine.turns()
+        handle.signal("note", "more")
+        engine.turns()
+
+        shown = handle.describe()
+        assert shown.problem is not None
+        assert shown.problem["code"] == "pending_activity_limit"
+        assert "would have 5 activities" in shown.problem["message"]
+        assert ActivityTask.objects.count() == 3, "nothing of the turn was written"
+
+        assert engine.act()
+        assert engine.act()
+        engine.turns()
+        assert ActivityTask.objects.count() == 1, "it is tried again in its time"
+        clock.move(11)
+        engine.tick()
+        engine.go()
+        assert handle.result(0) == 5
+        assert handle.describe().problem_count == 0
+
+
+def test_activities_that_are_given_up_make_room(
+    engine: Engine, script: Any, aion: Callable[..., Any]
+) -> None:
+    @script
+    async def choosy(me: Scripted) -> None:
+        for _ in range(5):
+            tried = kit.act.start("never")
+            await workflow.wait_condition(lambda: me.notes)
+            me.notes.clear()
+            tried.cancel()
+
+    with aion(PENDING_ACTIVITY_LIMIT=1):
+        handle = engine.start("choosy")
+        for _ in range(4):
+            engine.turns()
+            handle.signal("note", "next")
+        engine.turns()
+
+    assert handle.describe().problem is None
+    assert ActivityTask.objects.count() == 1
+
+
+def test_a_limit_of_pending_activities_costs_one_statement_a_batch(
+    engine: Engine, script: Any, aion: Callable[..., Any], django_assert_max_num_queries: Any
+) -> None:
+    @script
+    async def asking(me: Scripted) -> None:
+        await kit.act.execute("nothing")
+
+    costs = []
+    for limit in (0, 9):
+        with aion(PENDING_ACTIVITY_LIMIT=limit):
+            for _ in range(3):
+                engine.start("asking")
+            with django_assert_max_num_queries(100) as seen:
+                engine.turn()
+            costs.append(len([q for q in seen.captured_queries if "pending" not in q["sql"]]))
+    assert costs[1] == costs[0] + 1

@@ -142,6 +142,24 @@ def test_a_setting_makes_each_travel_alone(monkeypatch: pytest.MonkeyPatch) -> N
         assert {len(each) for each in found} == {1}
 
 
+def test_the_most_urgent_are_sent_first(broker: Broker) -> None:
+    broker.slow.clear()
+    dispatcher = CeleryDispatcher()
+    begun = handover()
+    dispatcher.publish([begun])
+    eventually(lambda: broker.tries == 1)
+    each = {
+        name: Handover(uuid7(), 1, "q", "kit.act", priority=priority)
+        for name, priority in (("low", 5), ("usual", 3), ("urgent", 1), ("as usual", 3))
+    }
+
+    dispatcher.publish(list(each.values()))
+    broker.slow.set()
+
+    order = [begun, *(each[name] for name in ("urgent", "usual", "as usual", "low"))]
+    eventually(lambda: broker.sent == order)
+
+
 def test_publishing_returns_at_once_and_sends_each_attempt_once(broker: Broker) -> None:
     dispatcher = CeleryDispatcher()
     first, second = handover(), handover()

@@ -13,7 +13,7 @@ from aion.core.events import ActivityScheduled, Event, SignalReceived, WorkflowS
 from aion.core.history import Recorded, encode_event
 from aion.core.ids import uuid7
 from aion.models import Message
-from aion.store import activities, new_runs
+from aion.store import activity_rows, new_runs
 from aion.store.dialects import atomic, connection
 from aion.store.rows import ActivityOrder
 from aion.store.workers import WorkerIdentity
@@ -77,7 +77,7 @@ def insert_activity(
 ) -> uuid.UUID:
     made = order_of(run_id, activity_id, **order)
     with connection().cursor() as cursor:
-        activities.insert_orders(cursor, [made], now)
+        activity_rows.insert(cursor, [made], now)
     return made.id
 
 

@@ -13,6 +13,7 @@ from aion.core.events.base import (
     Payload,
 )
 from aion.core.failures import Failure
+from aion.core.priority import INHERITED
 from aion.core.retry import RetryPolicy
 
 
@@ -30,6 +31,7 @@ class ActivityScheduled(CommandEvent, frozen=True, kw_only=True):
     retry: RetryPolicy | None = None
     summary: str = ""
     limit_key: str = ""  # what limits for each key count it by
+    priority: int = INHERITED
     headers: dict[str, str] = {}
 
     @property

@@ -13,6 +13,7 @@ from aion.core.events.base import (
     Payload,
 )
 from aion.core.failures import Failure
+from aion.core.priority import INHERITED
 from aion.core.retry import RetryPolicy
 
 
@@ -34,6 +35,7 @@ class ChildWorkflowStarted(CommandEvent, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     cron: str = ""
     time_zone: str = ""
+    priority: int = INHERITED
 
     @property
     def key(self) -> tuple[str, ...]:

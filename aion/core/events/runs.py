@@ -20,6 +20,7 @@ from aion.core.events.base import (
     Payload,
 )
 from aion.core.failures import Failure
+from aion.core.priority import DEFAULT
 from aion.core.retry import RetryPolicy
 
 
@@ -70,6 +71,7 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
     request_id: str = ""
+    priority: int = DEFAULT
     history_suggest_events: int = 0  # 0 is the default, as for the bytes
     history_suggest_bytes: int = 0
 

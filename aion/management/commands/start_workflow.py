@@ -8,6 +8,7 @@ from django.core.management.base import CommandParser
 
 from aion import RetryPolicy, client
 from aion.core.plain import plain
+from aion.core.priority import DEFAULT
 from aion.management.run_command import (
     AionCommand,
     add_values,
@@ -31,6 +32,9 @@ class Command(AionCommand):
         parser.add_argument("--id", default="", help="the workflow id (default: a new UUID)")
         parser.add_argument("--request-id", default="", help="makes a repeated call harmless")
         parser.add_argument("--task-queue", default="")
+        parser.add_argument(
+            "--priority", type=int, default=DEFAULT, help="from 1, which goes first, to 5"
+        )
         parser.add_argument(
             "--id-reuse-policy",
             default=client.IdReusePolicy.ALLOW,
@@ -69,6 +73,7 @@ class Command(AionCommand):
             "kwargs",
             "request_id",
             "task_queue",
+            "priority",
             "id_reuse_policy",
             "id_conflict_policy",
             "start_delay",

@@ -192,6 +192,7 @@ def request_of(schedule: Schedule, action: ScheduleAction, firing: Firing) -> St
         run_timeout=action.run_timeout,
         execution_timeout=action.execution_timeout,
         retry=action.retry,
+        priority=action.priority,
         memo=msgspec.json.decode(action.memo),
         search_attributes=msgspec.json.decode(action.search_attributes),
         headers=dict(action.headers),
