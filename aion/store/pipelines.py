@@ -26,6 +26,7 @@ Parameters are text, and types are the server's to infer; rows are read by the d
 
 from __future__ import annotations
 
+import itertools
 import select
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -39,6 +40,7 @@ from psycopg.adapt import Transformer
 from aion.store.literals import parameter
 
 _MOST_PREPARED: Final = 500
+_NUMBERS: Final = itertools.count()  # of prepared statements: a session may have two pipelines
 _GOOD: Final = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 _SYNC: Final = pq.ExecStatus.PIPELINE_SYNC
 _ABORTED: Final = pq.ExecStatus.PIPELINE_ABORTED
@@ -190,7 +192,7 @@ class Pipeline:
             session.send_query_params(_numbered(sql), values)
         else:
             if name is None:
-                name = self._names[sql] = b"aion_%d" % len(self._names)
+                name = self._names[sql] = b"aion_%d" % next(_NUMBERS)
                 session.send_prepare(name, _numbered(sql))
                 self._sent.append(([], sql))
             session.send_query_prepared(name, values)
