@@ -142,6 +142,7 @@ class Database:
         self.wait: Callable[[Transaction], None] = _nobody_waits
         self.snapshot_taken: Callable[[], None] = lambda: None
         self.deadlocks = 0
+        self.commits = 0  # of transactions that have written something
         self._mounted: Transaction | None = None
         self._locked: dict[Key, Transaction] = {}
         self._touched: list[tuple[Table, str, Sequence[Any]]] = []
@@ -185,6 +186,11 @@ class Database:
         )
         self._silent = False
         self.deadlocks = 0
+
+    def look(self, sql: str) -> Any:
+        """Give one value of what is committed."""
+        self._unmount()
+        return self.raw.execute(sql).fetchone()[0]
 
     def _touch(self, name: str, verb: str, *row: Any) -> None:
         if not self._silent:
@@ -249,25 +255,19 @@ class Database:
         while True:
             self._mount(one, writes=True)
             self._touched = []
-            self.raw.execute("SAVEPOINT one_statement")
             try:
                 execute = self.raw.executemany if many else self.raw.execute
                 cursor = execute(what.text, parameters)
                 rows = cursor.fetchall()
                 holder = self._holder(one, self._touched)
             except BaseException:
-                self._undo()
+                self._unmount()  # and with it what the statement wrote; the rest comes back when it is needed
                 raise
             if holder is None:
-                self.raw.execute("RELEASE one_statement")
                 self._keep(one)
                 return rows, cursor.rowcount
-            self._undo()
+            self._unmount()
             self._wait(one, holder)
-
-    def _undo(self) -> None:
-        self.raw.execute("ROLLBACK TO one_statement")
-        self.raw.execute("RELEASE one_statement")
 
     def _holder(
         self, one: Transaction, touched: list[tuple[Table, str, Sequence[Any]]]
@@ -352,6 +352,7 @@ class Database:
             self._mount(one, writes=True)
             self._mounted = None
             self.raw.execute("COMMIT")
+            self.commits += 1
         self._end(one)
 
     def rollback(self, one: Transaction) -> None:

@@ -6,21 +6,20 @@ import logging
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from types import SimpleNamespace
 from unittest import mock
 
 from django.apps import apps
 from django.db import DatabaseError, connections
 from django.test.utils import override_settings
 
-from aion.core import ids
 from aion.operations.clock import clock as system_clock
 from aion.store import attribute_registry, dialects, fencing
 from aion_engine.replay import instance
-from aion_engine.runtime import execution, keeper, registered_attributes, turn_loop
 from tests.simulation import world as worlds
 from tests.simulation.checks import problems
 from tests.simulation.database import Database
+from tests.simulation.machine import simulated_machine
 from tests.simulation.scheduler import Stuck
 from tests.simulation.sessions import SimulatedDatabaseWrapper, SimulatedDialect
 from tests.simulation.workload import LEDGER, Workload
@@ -40,25 +39,6 @@ class Complaints(logging.Handler):
             worlds.current.problems.append(self.format(record))
 
 
-class Time:
-    """What the runtime knows as the module `time`."""
-
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        worlds.current.scheduler.sleep(seconds)
-
-    @staticmethod
-    def monotonic() -> float:
-        return worlds.current.scheduler.now
-
-
-class Ids:
-    """The source of new ids."""
-
-    def next(self) -> Any:
-        return worlds.current.new_id()
-
-
 @contextmanager
 def simulated() -> Iterator[Database]:
     """Put the simulated database, clock and broker in the place of the real ones."""
@@ -66,7 +46,7 @@ def simulated() -> Iterator[Database]:
 
     database = Database()
     main = SimulatedDatabaseWrapper(database, lambda session, kind: None)
-    outside, outside_time = connections["default"], system_clock.read
+    outside_time = system_clock.read
     log = logging.getLogger("aion")
     complaints = Complaints(level=logging.ERROR)
     before = (log.level, log.propagate)
@@ -77,27 +57,25 @@ def simulated() -> Iterator[Database]:
         "POLL_INTERVAL": 10.0,
         "TICK_INTERVAL": 5.0,
         "TICK_STALE_AFTER": 10.0,
+        "TUNE_GC": False,  # for each loop there is
     }
-    connections["default"] = main
     try:
-        _make_tables(main)
-        database.watch()
         system_clock.read = lambda: worlds.current.time()
         system_clock.read_monotonic = lambda: worlds.current.monotonic()
         log.addHandler(complaints)
         log.setLevel(logging.ERROR)
         log.propagate = False
         with (
+            # Not a thread's or task's own: there is one thread, and its actors change places.
+            mock.patch.object(connections, "_connections", SimpleNamespace(default=main)),
             override_settings(AION=aion),
             mock.patch.dict(dialects._DIALECTS, sqlite=SimulatedDialect()),
-            mock.patch.object(ids, "_generator", Ids()),
-            mock.patch.multiple(execution, time=Time),
-            mock.patch.multiple(turn_loop, time=Time),
-            mock.patch.multiple(keeper, time=Time),
-            mock.patch.multiple(registered_attributes, time=Time),
+            simulated_machine(),
             mock.patch.object(fencing, "end_sessions", lambda w: worlds.current.end_sessions(w)),
             mock.patch.dict(kit.ACTS),
         ):
+            _make_tables(main)
+            database.watch()
             yield database
     finally:
         log.removeHandler(complaints)
@@ -105,7 +83,6 @@ def simulated() -> Iterator[Database]:
         log.propagate = before[1]
         system_clock.reset()
         system_clock.read = outside_time
-        connections["default"] = outside
 
 
 def _make_tables(main: SimulatedDatabaseWrapper) -> None:
@@ -133,7 +110,8 @@ def play(
             world.step(bad_until)
         world.heal()
         until, last_step = scheduler.now + MOST_SECONDS, scheduler.steps + most_steps
-        while not _is_at_rest(world):
+        rest = _Rest(world)
+        while not rest.has_come():
             if scheduler.now > until or scheduler.steps > last_step:
                 raise Stuck("the world does not come to rest")
             world.step()
@@ -150,15 +128,26 @@ def play(
     return world, problems(work)
 
 
-def _is_at_rest(world: World) -> bool:
-    """Everything has closed, and whoever disturbs is gone."""
-    if any(actor.process is world and actor.name != "beat" for actor in world.scheduler.actors):
-        return False
-    look = world.database.raw.execute
-    world.database._unmount()
-    waiting = (
-        "SELECT EXISTS (SELECT 1 FROM aion_run WHERE closed_at IS NULL OR owner_id IS NOT NULL) "
-        "OR EXISTS (SELECT 1 FROM aion_message) OR EXISTS (SELECT 1 FROM aion_activitytask) "
-        "OR EXISTS (SELECT 1 FROM aion_timer)"
-    )
-    return not look(waiting).fetchone()[0]
+class _Rest:
+    """Tells whether everything has closed and whoever disturbs is gone; looks when something was written."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._looked_at = -1
+        self._found = False
+
+    def has_come(self) -> bool:
+        world, database = self._world, self._world.database
+        if any(actor.process is world and actor.name != "beat" for actor in world.scheduler.actors):
+            return False
+        if database.commits != self._looked_at:
+            self._looked_at = database.commits
+            self._found = not database.look(_WAITING)
+        return self._found
+
+
+_WAITING = (
+    "SELECT EXISTS (SELECT 1 FROM aion_run WHERE closed_at IS NULL OR owner_id IS NOT NULL) "
+    "OR EXISTS (SELECT 1 FROM aion_message) OR EXISTS (SELECT 1 FROM aion_activitytask) "
+    "OR EXISTS (SELECT 1 FROM aion_timer)"
+)

@@ -109,6 +109,11 @@ class Loop(TurnLoop):
     def _gather(self) -> None:
         """Local outcomes come when they come."""
 
+    def _let_gather(self, took: float) -> None:
+        """And so does what a small batch could wait for."""
+        if current.faults.switches():
+            current.scheduler.sleep(0.0)
+
     def _recover(self) -> None:
         self.turns.cache.clear()
         connections["default"].close()
