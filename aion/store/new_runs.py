@@ -13,7 +13,7 @@ from aion.core.events import WorkflowStarted
 from aion.core.history import encode_event
 from aion.core.sealing import MARK, PayloadContext, Sealer
 from aion.core.status import RunStatus
-from aion.store import mailbox, open_runs, search_values, timer_rows
+from aion.store import mailbox, open_runs, search_values, sessions, timer_rows
 from aion.store.dialects import connection, dialect
 from aion.store.histories import insert_events
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE, START_TIMER, TimerOrder
@@ -140,22 +140,22 @@ def try_insert(new: NewRun) -> bool:
     new = sealed_run(new)
     data = encode_event(new.started)
     values = [_plain(value) for value in new.row(new.size or len(data))]
+    if dialect().name == "postgresql":
+        prompt = new.started.start_delay is None
+        at = dialect().time(new.at)
+        begin = [at, new.started.priority, prompt]
+        [(count,)] = sessions.at_once(_INSERT_WHOLE, [*values, new.seq, at, data.decode(), *begin])
+        if count != 1:
+            return False
+        with connection().cursor() as cursor:
+            _insert_timers(cursor, [new])
+            _insert_search_values(cursor, [new])
+        return True
     with connection().cursor() as cursor:
-        if dialect().name == "postgresql":
-            prompt = new.started.start_delay is None
-            at = dialect().time(new.at)
-            begin = [at, new.started.priority, prompt]
-            cursor.execute(_INSERT_WHOLE, [*values, new.seq, at, data.decode(), *begin])
-            if cursor.fetchone()[0] != 1:
-                return False
-        else:
-            cursor.execute(_INSERT_RUN, values)
-            if cursor.rowcount != 1:
-                return False
-            _insert_beginnings(cursor, [(new, data)])
-            return True
-        _insert_timers(cursor, [new])
-        _insert_search_values(cursor, [new])
+        cursor.execute(_INSERT_RUN, values)
+        if cursor.rowcount != 1:
+            return False
+        _insert_beginnings(cursor, [(new, data)])
     return True
 
 

@@ -26,11 +26,11 @@ Parameters are text, and types are the server's to infer; rows are read by the d
 
 from __future__ import annotations
 
-import itertools
 import select
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from typing import Any, Final
 
 import psycopg
@@ -40,7 +40,6 @@ from psycopg.adapt import Transformer
 from aion.store.literals import parameter
 
 _MOST_PREPARED: Final = 500
-_NUMBERS: Final = itertools.count()  # of prepared statements: a session may have two pipelines
 _GOOD: Final = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 _SYNC: Final = pq.ExecStatus.PIPELINE_SYNC
 _ABORTED: Final = pq.ExecStatus.PIPELINE_ABORTED
@@ -126,8 +125,12 @@ class Pipeline:
         Raises:
             psycopg.Error: it failed.
         """
-        result = self.send(sql, parameters)
-        self.rest()
+        try:
+            result = self.send(sql, parameters)
+            self.rest()
+        except psycopg.Error:
+            self._names.pop(sql, None)  # whether it is prepared is not known any more
+            raise
         return self.rows(result)
 
     def belongs_to(self, connection: Any) -> bool:
@@ -192,7 +195,7 @@ class Pipeline:
             session.send_query_params(_numbered(sql), values)
         else:
             if name is None:
-                name = self._names[sql] = b"aion_%d" % next(_NUMBERS)
+                name = self._names[sql] = _name_of(sql)
                 session.send_prepare(name, _numbered(sql))
                 self._sent.append(([], sql))
             session.send_query_prepared(name, values)
@@ -266,6 +269,11 @@ class Pipeline:
 def _begin(connection: psycopg.Connection[Any]) -> str:
     level = connection.isolation_level
     return "BEGIN" if level is None else f"BEGIN ISOLATION LEVEL {level.name.replace('_', ' ')}"
+
+
+def _name_of(sql: str) -> bytes:
+    """Give the name of a prepared statement: one text has one name, whoever shares the session."""
+    return b"aion_" + blake2b(sql.encode(), digest_size=12).hexdigest().encode()
 
 
 def _numbered(sql: str) -> bytes:

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -31,7 +32,9 @@ if TYPE_CHECKING:
     from aion.store.pipelines import Pipeline
 
 _MARK = "aion_loop"
-_PREPARED = "aion_prepared"
+_KEPT = "aion_kept_pipeline"
+_POOLED = "aion_pooled"
+_OF_A_POOLER = ("26000", "42P05")  # no such prepared statement, or one of this name
 
 
 def tune(connection: BaseDatabaseWrapper) -> None:
@@ -62,35 +65,50 @@ def transaction() -> Iterator[None]:
 def at_once(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run one statement that gives rows, which is its own transaction where the caller has none.
 
-    Where sessions may keep state it is parsed and planned once for each, as a turn's statements are.
+    Where sessions may keep state it is parsed and planned once for each, as a turn's statements are. Callers
+    may sit behind a pooler that nobody has told us of: a session that does not know what it has prepared, or
+    knows it already, shows it, and the statement goes the plain way then.
     """
     own = dialects.connection()
-    alone = not own.in_atomic_block and own.get_autocommit()
-    if own.vendor == "postgresql" and settings.TUNE_SESSION and alone:
-        own.ensure_connection()
-        with own.wrap_database_errors:
-            return _prepared(own).run(sql, parameters)
+    if _may_prepare(own):
+        try:
+            with own.wrap_database_errors:
+                own.close_if_health_check_failed()
+                own.ensure_connection()
+                return _pipeline_of(own).run(sql, parameters)
+        except DatabaseError as error:
+            if getattr(error.__cause__, "sqlstate", "") not in _OF_A_POOLER:
+                raise
+            setattr(own, _POOLED, True)
     with own.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
 
 
-def _prepared(own: Any) -> Pipeline:
+def _may_prepare(own: BaseDatabaseWrapper) -> bool:
+    return (
+        own.vendor == "postgresql"
+        and settings.TUNE_SESSION
+        and not own.in_atomic_block
+        and own.get_autocommit()
+        and not getattr(own, _POOLED, False)
+    )
+
+
+def _pipeline_of(own: Any) -> Pipeline:
+    """Give the one pipeline of a session."""
     from aion.store.pipelines import Pipeline
 
-    found: Pipeline | None = getattr(own, _PREPARED, None)
+    found: Pipeline | None = getattr(own, _KEPT, None)
     if found is None or not found.belongs_to(own.connection):
         found = Pipeline(own.connection)
-        setattr(own, _PREPARED, found)
+        setattr(own, _KEPT, found)
     return found
 
 
 def _apply(connection: Any) -> None:
-    from aion.store.pipelines import Pipeline
-
-    pipeline = Pipeline(connection.connection)
-    setattr(connection, dialects.PIPELINE, pipeline)
+    setattr(connection, dialects.PIPELINE, _pipeline_of(connection))
     milliseconds = round(settings.LEASE * 1000)
     with connection.cursor() as cursor:
         for setting in (

@@ -154,6 +154,29 @@ def test_workers_behind_a_pooler_in_transaction_mode(
     assert orders.repeated() == 0
 
 
+def test_callers_behind_a_pooler_that_nobody_has_told_us_of(
+    embedded_workers: Cluster, pooler: int
+) -> None:
+    """Their sessions change behind their backs; starts are made, each once."""
+    embedded_workers.aion_worker("directly")
+
+    def start(name: str) -> list[str]:
+        pooled = connection.copy()
+        pooled.settings_dict = {**pooled.settings_dict, "HOST": "127.0.0.1", "PORT": str(pooler)}
+        connections["default"] = pooled  # this thread's
+        keys = [f"{name}-{number}" for number in range(15)]
+        for key in keys:
+            client.start_workflow(call, "leave_local_mark_once", [key], id=key)
+        return keys
+
+    callers = [in_thread(start, f"caller{number}") for number in range(8)]  # of four sessions
+    keys = [key for caller in callers for key in caller.done()]
+
+    for key in keys:
+        client.get_workflow_handle(key).result(60)
+    assert Effect.objects.count() == len(keys)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_database_check_sees_a_pooler(pooler: int, settings: Any) -> None:
     def found() -> list[str | None]:

@@ -236,3 +236,91 @@ def test_a_whole_life_of_runs(
 
     assert handle.result(0) == [42, 2, 2, 2]
     assert set(Run.objects.values_list("status", flat=True)) == {"completed"}
+
+
+# --- a statement of its own -----------------------------------------------------------------------
+
+
+def ask(number: int) -> list[tuple[Any, ...]]:
+    return sessions.at_once("SELECT %s::integer + 1", [number])
+
+
+def prepared() -> list[str]:
+    with dialects.connection().cursor() as cursor:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%%+ 1'")
+        return [name for (name,) in cursor.fetchall()]
+
+
+@pytest.fixture
+def plain() -> Iterator[BaseDatabaseWrapper]:
+    """A caller's session, which nobody has tuned."""
+    own = dialects.connection()
+    own.close()
+    yield own
+    vars(own).pop("aion_pooled", None)
+    own.close()
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_callers_statement_is_prepared_once_and_its_session_left_as_it_was() -> None:
+    assert [ask(1), ask(2)] == [[(2,)], [(3,)]]
+
+    assert len(prepared()) == 1
+    with dialects.connection().cursor() as cursor:
+        cursor.execute("SHOW enable_seqscan")
+        assert cursor.fetchone() == ("on",)
+
+
+def test_in_a_transaction_it_is_part_of_that(plain: BaseDatabaseWrapper) -> None:
+    with transaction.atomic():
+        assert ask(1) == [(2,)]
+        assert plain.in_atomic_block
+    assert prepared() == []
+
+
+def test_a_session_of_its_own_loop_has_one_pipeline(tuned: BaseDatabaseWrapper) -> None:
+    with sessions.transaction(), dialects.cursor() as cursor:
+        cursor.execute("SELECT %s::integer + 1", [1])
+    assert ask(2) == [(3,)]
+
+    assert len(prepared()) == 1
+    assert getattr(tuned, dialects.PIPELINE).is_at_rest
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["DEALLOCATE ALL", "DEALLOCATE ALL; PREPARE {} AS SELECT 'something else' WHERE $1 > 0"],
+    ids=["forgotten", "there already"],
+)
+def test_a_session_that_a_pooler_has_changed_is_used_plainly(
+    plain: BaseDatabaseWrapper, elsewhere: str
+) -> None:
+    ask(1)
+    [name] = prepared()
+    with plain.cursor() as cursor:
+        cursor.execute(elsewhere.format(f'"{name}"').replace(" > 0", "::integer > 0"))
+    if "PREPARE" in elsewhere:
+        plain.aion_kept_pipeline._names.clear()  # as another client of the pooler
+
+    assert [ask(1), ask(2)] == [[(2,)], [(3,)]]
+    assert plain.aion_pooled
+
+
+def test_an_error_is_djangos_and_the_session_goes_on(plain: BaseDatabaseWrapper) -> None:
+    with pytest.raises(DataError):
+        sessions.at_once("SELECT 1 / %s::integer", [0])
+
+    assert ask(1) == [(2,)]
+    assert not hasattr(plain, "aion_pooled")
+
+
+def test_a_session_that_was_ended_is_replaced_after_its_error(plain: BaseDatabaseWrapper) -> None:
+    ask(1)
+    raw: Any = plain.connection
+    with psycopg.connect(raw.info.dsn, password=raw.info.password, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [raw.info.backend_pid])
+
+    with pytest.raises(OperationalError):
+        ask(1)
+    plain.close()
+    assert ask(1) == [(2,)]
