@@ -42,14 +42,11 @@ from aion.store.sealing import stored_failure, stored_payload
 
 def find(task_id: uuid.UUID) -> Attempt | None:
     """Read an activity row; None when it has its outcome."""
-    with connection().cursor() as cursor:
-        cursor.execute(
-            f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
-            "WHERE a.id = %s",
-            [dialect().uuid(task_id)],
-        )
-        row = cursor.fetchone()
-    return read_attempt(row) if row else None
+    rows = sessions.at_once(
+        f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id WHERE a.id = %s",
+        [dialect().uuid(task_id)],
+    )
+    return read_attempt(rows[0]) if rows else None
 
 
 def find_all(task_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Attempt]:
@@ -99,10 +96,8 @@ def _begin(
     row: Attempt, owner_id: uuid.UUID, pid: int, now: dt.datetime, also: str = ""
 ) -> Attempt | None:
     statement, parameters = begun_by(row, owner_id, pid, now, f"{also} {sessions.unhurried()}")
-    with connection().cursor() as cursor:
-        cursor.execute(statement, parameters)
-        if cursor.rowcount != 1:
-            return None
+    if not sessions.at_once(f"{statement} RETURNING 1", parameters):
+        return None
     row.owner_id, row.started_at = owner_id, now
     return row
 

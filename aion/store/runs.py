@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from aion.core.status import RunStatus
+from aion.store import sessions
 from aion.store.dialects import connection, dialect
 from aion.store.histories import first_event
 from aion.store.sealing import plain_failure, plain_payload, plain_problem
@@ -157,16 +158,15 @@ class RunState(NamedTuple):
 def state(run_id: uuid.UUID) -> RunState | None:
     """Read where a run stands; None when there is none."""
     sql = dialect()
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "SELECT r.status, r.result, r.failure, CASE WHEN r.closed_at IS NOT NULL THEN "
-            "(SELECT s.id FROM aion_run s WHERE s.continued_from_run_id = r.id) END "
-            "FROM aion_run r WHERE r.id = %s",
-            [sql.uuid(run_id)],
-        )
-        row = cursor.fetchone()
-    if row is None:
+    rows = sessions.at_once(
+        "SELECT r.status, r.result, r.failure, CASE WHEN r.closed_at IS NOT NULL THEN "
+        "(SELECT s.id FROM aion_run s WHERE s.continued_from_run_id = r.id) END "
+        "FROM aion_run r WHERE r.id = %s",
+        [sql.uuid(run_id)],
+    )
+    if not rows:
         return None
+    row = rows[0]
     return RunState(RunStatus(row[0]), row[1], row[2], row[3] and sql.read_uuid(row[3]))
 
 
