@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 TIMES: Final = int(os.environ.get("AION_FUZZ") or 0)
-LONGEST: Final = dt.timedelta(seconds=10)
+LONGEST: Final = dt.timedelta(seconds=20)
 """No input takes longer, on a busy machine either."""
 
 

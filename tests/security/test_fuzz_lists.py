@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
+import time
 from typing import Any, Final
 
 import pytest
@@ -114,9 +114,9 @@ def test_sizes_and_caps(size: Any, cap: Any) -> None:
 )
 def test_the_longest_text_is_read_or_refused_soon(read: Any, unit: str) -> None:
     for text in (unit * (MOST_CHARACTERS // len(unit)), unit * 2_000_000 if len(unit) < 4 else ""):
-        began = dt.datetime.now(dt.UTC)
+        began = time.process_time()
         try:
             read(text)
         except InvalidArgument:
             pass
-        assert dt.datetime.now(dt.UTC) - began < dt.timedelta(seconds=5)
+        assert time.process_time() - began < 5
