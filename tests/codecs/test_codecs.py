@@ -176,6 +176,12 @@ def test_an_envelope_that_unfolds_again_and_again_is_refused() -> None:
         Chain([_Named(str(number)) for number in range(17)])
 
 
+@pytest.mark.parametrize("inner", [b'"bodec":["zlib"],"data":"AA=="', b'"data":"AA=="'])
+def test_bytes_that_no_codec_is_named_for_are_no_payload(inner: bytes) -> None:
+    with pytest.raises(PayloadCodecError, match="damaged"):
+        read_envelope(b'{"$aion":{%s}}' % inner)
+
+
 class _Named:
     def __init__(self, name: str) -> None:
         self.name = name

@@ -30,7 +30,9 @@ class Stored(msgspec.Struct, frozen=True):
     sha256: str
 
 
-class Envelope(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Envelope(
+    msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, forbid_unknown_fields=True
+):
     """A sealed payload: exactly one of `data`, `stored` and `json` is there."""
 
     codec: tuple[str, ...] = ()
@@ -68,6 +70,8 @@ def read_envelope(payload: bytes) -> Envelope:
         envelope = _decode(payload).envelope
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise PayloadCodecError(f"The envelope of a payload is damaged: {error}") from error
+    if isinstance(envelope.data, bytes) and not envelope.codec:  # what nobody encoded is no data
+        raise PayloadCodecError("The envelope of a payload is damaged: it names no codec")
     if len(envelope.codec) > MOST_CODECS:  # each may unfold to many times its size
         count = len(envelope.codec)
         raise PayloadCodecError(f"The envelope of a payload is damaged: it names {count} codecs")
