@@ -18,6 +18,9 @@ such requests: where a function begins, behind a call, at the end of a loop's bo
   and holds the lock then. Who has taken the lock after that, and withdrawn what was not raised yet,
   knows that nothing will come. The one exception that may come in between is the outer `try`'s.
 
+On a machine with too little processor for all, neither thread gets any for seconds. The dog looks some times
+within the limit, sees how late it comes, and does not count that time: five runs were held once for it.
+
 What interruption cannot do: stop C code that holds on to the thread. And it may skip a `finally` of
 Aion's own, so asyncio's idea of the running loop is restored here; the instance must be dropped.
 """
@@ -40,6 +43,9 @@ from typing import Any, Final, NoReturn, cast
 from aion.core.errors import WorkflowInterrupted
 from aion_engine.replay.user_code import place_of
 
+_LOOKS: Final = (
+    8  # in the time that a block has; the more, the better is known who had no processor
+)
 _AGAIN: Final = 0.1  # seconds between two exceptions for code that swallows them
 
 _NOT_WATCHED: Final = nullcontext()
@@ -121,14 +127,22 @@ class Watchdog:
             target=_patrol, args=(weakref.ref(self),), name="aion-watchdog", daemon=True
         ).start()
 
-    def _look(self) -> float:
-        """Interrupt what is overdue; give the seconds after which to look again."""
+    def _look(self, late: float = 0.0) -> float:
+        """Interrupt what is overdue; give the seconds after which to look again.
+
+        Where this thread came `late`, for want of a processor, the watched one had none either: that is not
+        its fault, and does not count.
+        """
+        often = self.limit / _LOOKS
         with self._lock:
             if not self._armed or self._leaving:
-                return self.limit  # what is armed from now on is not due before then
-            left = self._since + self.limit - monotonic()
+                return often
+            now = monotonic()
+            if late > often:
+                self._since = min(self._since + late, now)
+            left = self._since + self.limit - now
             if left > 0:
-                return left
+                return min(left, often)
             if not self._interrupted:
                 self._place = place_of(sys._current_frames().get(self._thread_id))
                 self._interrupted = True
@@ -197,10 +211,13 @@ class _Block:
 def _patrol(reference: weakref.ref[Watchdog]) -> None:
     process = _forks
     pause = threading.Event()
+    late = 0.0
     while True:
         dog = reference()
         if dog is None or dog._process != process:
             return
-        seconds = dog._look()
+        seconds = dog._look(late)
         del dog
+        until = monotonic() + seconds
         pause.wait(seconds)
+        late = monotonic() - until

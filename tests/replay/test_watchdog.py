@@ -300,3 +300,18 @@ def test_threads_with_their_own_watchdogs_do_not_meet() -> None:
         thread.join()
 
     assert found == [None] * 4
+
+
+def test_time_in_which_nobody_had_a_processor_does_not_count() -> None:
+    dog = Watchdog(2.0)
+    dog._armed = True
+    dog._thread_id = 0  # nobody's
+    dog._since = time.monotonic() - 3.0
+
+    assert 0 < dog._look(late=2.5) <= 0.25, "it has had half a second"
+    assert not dog._interrupted
+
+    dog._since = time.monotonic() - 3.0
+    assert dog._look(late=0.1) == pytest.approx(0.1), "the dog was there, and the code was not done"
+    assert dog._interrupted
+    dog._armed = dog._interrupted = False
