@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from aion.store.attribute_registry import registry
 from tests.support import emptying
@@ -19,6 +22,20 @@ from tests.support import emptying
 ROOT = Path(__file__).resolve().parent.parent
 REQUIRED = os.environ.get("AION_REQUIRE_SERVICES") == "1"
 REDIS_URL = os.environ.get("AION_TEST_REDIS_URL", "")
+# The suite takes the same examples every time, and a slow machine is no finding. AION_EXPLORE=500 takes as
+# many new ones, but for properties that bound their own.
+EXPLORE = int(os.environ.get("AION_EXPLORE") or 0)
+hypothesis_settings.register_profile(
+    "suite",
+    hypothesis_settings(),
+    derandomize=not EXPLORE,
+    max_examples=EXPLORE or 100,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("suite")
+
 HINT = "run `make test`, or under `python tools/services.py run --`"
 
 
@@ -75,8 +92,10 @@ def pytest_configure(config: pytest.Config) -> None:
     emptying.install()
 
 
+@pytest.hookimpl(trylast=True)  # behind the shuffling
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skip what needs PostgreSQL on SQLite: `tools/test.py` runs it in its second pass."""
+    items[:] = _long_ones_early(items)
     if config.getoption("--with-database"):
         left_out = [item for item in items if not _asks_for_a_database(item)]
         config.hook.pytest_deselected(items=left_out)
@@ -87,6 +106,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("postgres"):
             item.add_marker(skip)
+
+
+def _long_ones_early(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Order tests so that at the end no process works on a long one while the others have nothing to do.
+
+    Those that start processes mostly wait: they are spread among those that compute.
+    """
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    waiting = [item for item in items if "acceptance" in item.path.parts and item not in slow]
+    others = [item for item in items if item not in slow and item not in waiting]
+    apart = len(others) * 2 // 3 // (len(waiting) or 1)
+    spread = [[item, *others[n * apart : (n + 1) * apart]] for n, item in enumerate(waiting)]
+    return [*slow, *itertools.chain(*spread), *others[len(waiting) * apart :]]
 
 
 def _asks_for_a_database(item: pytest.Item) -> bool:

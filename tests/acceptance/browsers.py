@@ -45,8 +45,13 @@ class Browser:
         self._address = address
 
     def do(self, steps: Callable[[Page], T]) -> T:
-        """Run some steps with the page and give what they give."""
-        return self._thread.submit(steps, self._page).result(SECONDS)
+        """Run some steps with the page, once it has loaded with its styles, and give what they give."""
+
+        def loaded() -> T:
+            self._page.wait_for_load_state()
+            return steps(self._page)
+
+        return self._thread.submit(loaded).result(SECONDS)
 
     def watch(self) -> None:
         """Send the policy, and keep what the page complains of."""

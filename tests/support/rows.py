@@ -23,8 +23,14 @@ TABLES = tuple(apps.get_app_config("aion").get_models())
 
 
 def counts() -> dict[str, int]:
-    """How many rows each of Aion's tables has."""
-    return {model.__name__: model.objects.count() for model in TABLES}
+    """How many rows each of Aion's tables has. One statement: hundreds of tests ask twice."""
+    asked = [
+        f"SELECT '{model.__name__}', count(*) FROM {connection().ops.quote_name(model._meta.db_table)}"
+        for model in TABLES
+    ]
+    with connection().cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(asked))
+        return dict(cursor.fetchall())
 
 
 def new_run(workflow_id: str = "", *, at: dt.datetime = START, **started: Any) -> new_runs.NewRun:
