@@ -80,9 +80,9 @@ class Process:
     def kill(self) -> None:
         """The process, not its children: they are left to notice."""
         self.send(signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(60)
 
-    def terminate(self, *, timeout: float = 20.0) -> float:
+    def terminate(self, *, timeout: float = 60.0) -> float:
         """Stop it warmly; give the seconds that took."""
         begin = time.monotonic()
         self.send(signal.SIGTERM)
@@ -94,7 +94,7 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGCONT)
             os.killpg(self.pid, signal.SIGKILL)
-        self.popen.wait(10)
+        self.popen.wait(60)
 
 
 class Cluster:

@@ -39,7 +39,7 @@ def member_of_staff(name: str, *codenames: str) -> None:
 
 def waiting_order(key: str) -> WorkflowHandle:
     handle = client.start_workflow(Order, key, id=f"order-{key}")
-    eventually(lambda: handle.describe().timers, timeout=30, what="it waits to be approved")
+    eventually(lambda: handle.describe().timers, timeout=60, what="it waits to be approved")
     return handle
 
 
@@ -72,7 +72,7 @@ def test_a_hanging_order_is_found_understood_and_helped(
     browser.do(lambda page: page.click(".submit-row input"))
     assert "Signal: order-4711" in browser.do(lambda page: page.inner_text(".messagelist"))
 
-    assert order.result(30) == "4711 by ada"
+    assert order.result(60) == "4711 by ada"
     browser.do(lambda page: page.reload())
     assert "4711 by ada" in browser.text()
     assert "completed" in browser.do(lambda page: page.inner_text(".aion-head"))

@@ -87,7 +87,7 @@ def test_an_activity_that_is_cut_off_goes_on(embedded_workers: Cluster, line: Wi
         end_other_sessions()
         time.sleep(0.2)
 
-    assert handle.result(30) == 1, "it was not begun again"
+    assert handle.result(60) == 1, "it was not begun again"
     assert invariants.problems() == []
 
 

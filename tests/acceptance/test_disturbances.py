@@ -37,9 +37,9 @@ def test_a_start_whose_caller_died_before_it_could_tell_anybody_runs(workers: Cl
 
     caller = workers.script("caller", DIES_AFTER_COMMIT)
 
-    assert caller.popen.wait(20) == 9
+    assert caller.popen.wait(60) == 9
     assert Effect.objects.filter(key="the caller's own row").exists()
-    assert client.get_workflow_handle("abandoned").result(10) == "abandoned"
+    assert client.get_workflow_handle("abandoned").result(60) == "abandoned"
 
 
 def test_a_flushed_redis_delays_and_loses_nothing(own_workers: Cluster, server: OwnRedis) -> None:
@@ -54,7 +54,7 @@ def test_a_flushed_redis_delays_and_loses_nothing(own_workers: Cluster, server: 
     server.flush()
     begin = time.monotonic()
 
-    orders.assert_all_went_well(keys, timeout=20)
+    orders.assert_all_went_well(keys, timeout=60)
     print(
         f"{waiting} activities waited; all was done {time.monotonic() - begin:.1f} s after the flush"
     )
@@ -68,12 +68,12 @@ def test_a_broker_that_is_down_at_the_start_only_delays(
     handles = [client.start_workflow(call, "leave_mark_once", [f"{n}"]) for n in range(5)]
     own_workers.celery("first", "-B", ready=False).wait_for("turn loop runs")
     # Turns need no broker: what they ask for waits in rows.
-    eventually(lambda: ActivityTask.objects.count() == 5, timeout=15, what="turns were taken")
+    eventually(lambda: ActivityTask.objects.count() == 5, timeout=60, what="turns were taken")
     assert Run.objects.filter(closed_at=None).count() == 5
 
     server.start()
     begin = time.monotonic()
 
-    assert [handle.result(20) for handle in handles] == [f"{n}" for n in range(5)]
+    assert [handle.result(60) for handle in handles] == [f"{n}" for n in range(5)]
     print(f"all ran {time.monotonic() - begin:.1f} s after the broker came up")
     assert invariants.problems() == []

@@ -25,7 +25,7 @@ def effects(prefix: str) -> int:
     return Effect.objects.filter(key__startswith=prefix).count()
 
 
-def seen(prefix: str, count: int = 1, *, timeout: float = 10) -> None:
+def seen(prefix: str, count: int = 1, *, timeout: float = 60) -> None:
     eventually(lambda: effects(prefix) >= count, timeout=timeout, what=f"{count} x {prefix}")
 
 
@@ -41,10 +41,10 @@ def test_a_warm_shutdown_hands_over_within_seconds(workers: Cluster, pool: str) 
 
     stopped_in = first.terminate()
 
-    assert stopped_in < 5
+    assert stopped_in < 20, "they would have slept for 30"
     assert effects("told:") == 2, "those that ran were told"
     second.wait_for(" ready.")
-    assert [handle.result(10) for handle in handles] == ["again", "again", "queued"]
+    assert [handle.result(60) for handle in handles] == ["again", "again", "queued"]
     assert [worker.pid for worker in Worker.objects.all()] == [second.pid]
     assert invariants.problems() == []
     print(f"{pool}: stopped in {stopped_in:.1f} s; all done after {time.monotonic() - begin:.1f} s")
@@ -61,7 +61,7 @@ def test_a_killed_worker_is_noticed_within_its_lease(workers: Cluster) -> None:
 
     os.killpg(first.pid, signal.SIGKILL)
     begin = time.monotonic()
-    first.popen.wait(10)
+    first.popen.wait(60)
 
     eventually(
         lambda: not Worker.objects.filter(pid=first.pid).exists(),
@@ -69,8 +69,8 @@ def test_a_killed_worker_is_noticed_within_its_lease(workers: Cluster) -> None:
         what="the dead worker is buried",
     )
     noticed = time.monotonic() - begin
-    assert attempt.result(20) == "again"
-    assert owned.result(20) == "killed"
+    assert attempt.result(60) == "again"
+    assert owned.result(60) == "killed"
     print(f"noticed after {noticed:.1f} s, all done after {time.monotonic() - begin:.1f} s")
     assert invariants.problems() == []
 
@@ -88,8 +88,8 @@ def test_a_worker_that_slept_past_its_lease_does_no_harm(workers: Cluster) -> No
     begin = time.monotonic()
     order.signal(Order.approve, "bob")
 
-    assert handles[0].result(20) == 2
-    assert order.result(20) == "slept by bob"
+    assert handles[0].result(60) == 2
+    assert order.result(60) == "slept by bob"
     print(f"taken over {time.monotonic() - begin:.1f} s after the second worker was ready")
     assert [worker.pid for worker in Worker.objects.all()] == [second.pid]
 
@@ -98,7 +98,7 @@ def test_a_worker_that_slept_past_its_lease_does_no_harm(workers: Cluster) -> No
     first.wait_for("is no longer the current one")
     fresh = [client.start_workflow(call, "leave_mark_once", [f"{n}"]) for n in range(10)]
 
-    assert [handle.result(10) for handle in fresh] == [f"{n}" for n in range(10)]
+    assert [handle.result(60) for handle in fresh] == [f"{n}" for n in range(10)]
     assert Worker.objects.count() == 2
     assert not ActivityTask.objects.exists()
     assert invariants.problems() == []
@@ -116,8 +116,8 @@ def test_a_task_queue_is_a_celery_queue(own_workers: Cluster, server: OwnRedis) 
 
     other = own_workers.celery("other", "-Q", "elsewhere", pool="solo")
 
-    assert routed.result(10) == "routed"
-    assert task.result(10) == 5
+    assert routed.result(60) == "routed"
+    assert task.result(60) == 5
     assert effects(f"elsewhere:routed:{other.pid}") == 1
     assert "turn loop runs" in loop.output
     assert "turn loop runs" not in other.output

@@ -40,7 +40,7 @@ def pause_and_go_on() -> None:
 
     handle.activity("1").unpause()
 
-    begin, end = handle.result(20)
+    begin, end = handle.result(60)
     assert (begin > 0, end) == (True, 12)
 
 
@@ -49,7 +49,7 @@ def complete_one_that_runs() -> None:
     seen("began:told")
     handle.activity("1").complete("by hand", reason="done on paper")
 
-    assert handle.result(20) == "by hand"
+    assert handle.result(60) == "by hand"
     seen("told:told:lost")
 
 

@@ -50,7 +50,7 @@ def test_runs_that_kill_their_worker_are_parked(embedded_workers: Cluster) -> No
     assert deaths <= 6, "one unseen, one of all, and one alone for each that kills"
 
     late = client.start_workflow(call, "leave_mark_once", ["late"])
-    assert late.result(20) == "late"
+    assert late.result(60) == "late"
     assert invariants.problems() == []
 
 
@@ -62,8 +62,8 @@ def test_an_activity_that_breaks_its_process_fails_its_run_only(workers: Cluster
     others = [client.start_workflow(call, "leave_mark", [f"{n}"]) for n in range(5)]
 
     with pytest.raises(WorkflowFailureError, match=r"its process \d+ died"):
-        broken.result(40)
+        broken.result(60)
 
-    assert [handle.result(20) for handle in others] == [f"{n}" for n in range(5)]
+    assert [handle.result(60) for handle in others] == [f"{n}" for n in range(5)]
     assert Effect.objects.filter(key="break:it").count() == 2, "as its policy says"
     assert invariants.problems() == []

@@ -94,7 +94,7 @@ def test_an_outage_is_caught_up_as_told(workers: Cluster, beats: list[Process]) 
         name: client.create_schedule(name, nap, 0.0, spec=SECOND, overlap="allow_all", **options)
         for name, options in told.items()
     }
-    eventually(lambda: Firing.objects.count() > 8, timeout=30, what="they fire")
+    eventually(lambda: Firing.objects.count() > 8, timeout=60, what="they fire")
     for beat in beats:
         beat.kill()
     time.sleep(OUTAGE)  # nothing happens, which is the point

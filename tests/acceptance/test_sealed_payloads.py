@@ -54,13 +54,13 @@ def live(keys: list[str]) -> list[Any]:
 
 
 def finish(handles: list[Any], count: int) -> None:
-    assert [handle.result(30) for handle in handles[:count]] == [
+    assert [handle.result(60) for handle in handles[:count]] == [
         f"m4rk3r-{handle.workflow_id.removeprefix('order-')} by m4rk3r"
         for handle in handles[:count]
     ]
     # One attempt more where the worker was killed in the middle of one.
-    assert {handle.result(30) for handle in handles[count : 2 * count]} <= {2, 3}
-    assert all(handle.result(30).startswith("m4rk3r") for handle in handles[2 * count :])
+    assert {handle.result(60) for handle in handles[count : 2 * count]} <= {2, 3}
+    assert all(handle.result(60).startswith("m4rk3r") for handle in handles[2 * count :])
 
 
 def check(files: Path) -> None:
@@ -84,7 +84,7 @@ def test_workers_with_keys_and_one_that_is_replaced_by_one_with_a_new_key(
     encrypt(cluster, settings, monkeypatch, f"old:{OLD}")
     first = cluster.aion_worker("first")
     handles = live(["1", "2", "3"])
-    eventually(lambda: Effect.objects.filter(key__startswith="once:").count() == 3, timeout=30)
+    eventually(lambda: Effect.objects.filter(key__startswith="once:").count() == 3, timeout=60)
     first.kill()
     encrypt(cluster, settings, monkeypatch, f"new:{NEW} old:{OLD}")
     cluster.aion_worker("second")

@@ -79,7 +79,7 @@ def test_a_result_may_be_waited_for_in_vain(timeout: float) -> None:
         handle.result(timeout)
 
     assert isinstance(caught.value, TimeoutError)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 20
     assert handle.describe().status == "running"
 
 

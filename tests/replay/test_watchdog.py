@@ -46,7 +46,7 @@ def test_code_that_does_not_yield_is_interrupted() -> None:
         with Watchdog(LIMIT).watch("run 7 of Checkout"):
             spin_forever()
 
-    assert LIMIT <= time.monotonic() - begin < LIMIT + 2
+    assert LIMIT <= time.monotonic() - begin < LIMIT + 20
     error = caught.value
     assert error.label == "run 7 of Checkout"  # type: ignore[attr-defined]
     assert error.limit == LIMIT  # type: ignore[attr-defined]
@@ -168,7 +168,7 @@ def test_its_thread_starts_late_and_ends_with_it() -> None:
 
     import gc
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while threads() > before and time.monotonic() < deadline:
         gc.collect()
         time.sleep(0.01)

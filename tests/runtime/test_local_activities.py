@@ -196,7 +196,7 @@ def test_an_attempt_that_ends_by_what_ends_processes_has_failed(
         return activity.info().attempt
 
     handle = engine.start("main")
-    engine.turns_until(lambda: closed(handle), timeout=2)
+    engine.turns_until(lambda: closed(handle))
 
     assert handle.result(0) == [2]
 

@@ -153,7 +153,7 @@ def test_a_local_activity_in_flight_is_not_lost_by_a_pause(
     assert handle.describe().status == "paused"
     resume(handle.workflow_id)
     try:
-        engine.turns_until(lambda: not handle.describe().status.is_open, timeout=3)
+        engine.turns_until(lambda: not handle.describe().status.is_open)
         assert handle.result(0) == (["held"] if kind == "plain" else ["held", "booked"])
         assert Effect.objects.count() == (0 if kind == "plain" else 1)
     finally:

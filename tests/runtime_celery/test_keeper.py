@@ -97,7 +97,7 @@ def somebody_writing(task_id: object, worker_id: object = None) -> Iterator[thre
 
     thread = threading.Thread(target=hang)
     thread.start()
-    assert locked.wait(5)
+    assert locked.wait(30)
     try:
         yield ended
     finally:
@@ -128,7 +128,7 @@ def test_the_sessions_of_a_dead_worker_are_ended_with_their_locks() -> None:
 
     with somebody_writing(task_id, dead) as ended:
         tick(force=True)
-        assert ended.wait(5)
+        assert ended.wait(30)
 
     eventually(lambda: tick(force=True) and ActivityTask.objects.get().attempt == 2)
 

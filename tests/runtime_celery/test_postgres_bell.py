@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -40,11 +39,9 @@ def test_a_ring_reaches_those_who_wait_for_it() -> None:
     for each in (waiter, stranger):
         each._event.clear()
 
-    begin = time.monotonic()
     PostgresBell().ring_closed([mine])
 
-    assert waiter.wait(2)
-    assert time.monotonic() - begin < 1
+    assert waiter.wait(30)
     assert not stranger.wait(0.1)
     waiter.close()
     stranger.close()
@@ -75,5 +72,5 @@ def test_a_listener_that_lost_its_connection_listens_again() -> None:
         PostgresBell().ring_loops()
         return waiter.wait(0.2)
 
-    eventually(heard, timeout=5)
+    eventually(heard)
     waiter.close()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from aion.core.ids import uuid7
+from aion_engine.runtime import redis_bell
 from aion_engine.runtime.redis_bell import RedisBell
 from tests.acceptance.servers import OwnRedis, own_redis
 
@@ -42,11 +44,9 @@ def test_a_ring_reaches_those_who_wait_for_it_and_nobody_else(server: OwnRedis) 
     waiter._event.clear()
     stranger._event.clear()
 
-    begin = time.monotonic()
     here.ring_closed([mine])
 
-    assert waiter.wait(2)
-    assert time.monotonic() - begin < 0.5
+    assert waiter.wait(30)
     assert not stranger.wait(0.1)
 
 
@@ -58,23 +58,25 @@ def test_a_waiter_listens_before_it_is_given_out(server: OwnRedis) -> None:
         waiter = there.result_waiter(run_id)
         waiter._event.clear()
         here.ring_closed([run_id])
-        assert waiter.wait(2)
+        assert waiter.wait(30)
         waiter.close()
 
 
 def test_an_outage_costs_no_time_and_ends_by_itself(server: OwnRedis) -> None:
     here, there = RedisBell(), RedisBell()
-    assert rings_arrive(here, there, within=5)
+    assert rings_arrive(here, there, within=30)
     waiter = there.loop_waiter()
 
     server.stop()
     begin = time.monotonic()
-    for _ in range(200):
-        here.ring_loops()
-    assert time.monotonic() - begin < 1, "rings do not try an absent server again and again"
+    with mock.patch.object(here._client, "pipeline", wraps=here._client.pipeline) as tries:
+        for _ in range(200):
+            here.ring_loops()
+    silences = (time.monotonic() - begin) / redis_bell._SILENCE
+    assert tries.call_count <= 1 + silences, "an absent server is not tried again and again"
 
     server.start()
-    assert rings_arrive(here, there, within=10)
+    assert rings_arrive(here, there, within=30)
     waiter.close()
 
 
@@ -86,7 +88,7 @@ def test_a_bell_that_began_without_redis_hears_later(server: OwnRedis) -> None:
 
     server.start()
 
-    assert rings_arrive(RedisBell(), there, within=10)
+    assert rings_arrive(RedisBell(), there, within=30)
     waiter.close()
 
 
@@ -98,4 +100,4 @@ def test_rings_within_the_process_work_without_redis(server: OwnRedis) -> None:
 
     bell.ring_loops()
 
-    assert waiter.wait(1)
+    assert waiter.wait(30)

@@ -33,7 +33,7 @@ def test_a_commit_of_another_connection_rings() -> None:
 
     commit_elsewhere()
 
-    assert waiter.wait(5)
+    assert waiter.wait(30)
 
 
 def test_a_commit_before_the_first_wait_is_not_missed() -> None:
@@ -41,7 +41,7 @@ def test_a_commit_before_the_first_wait_is_not_missed() -> None:
 
     commit_elsewhere()
 
-    assert waiter.wait(5)
+    assert waiter.wait(30)
 
 
 def test_own_commits_do_not_ring() -> None:
@@ -58,5 +58,5 @@ def test_a_ring_of_the_process_needs_no_commit() -> None:
 
     bell.ring_loops()
 
-    assert waiter.wait(5)
+    assert waiter.wait(30)
     assert connection.vendor == "sqlite"

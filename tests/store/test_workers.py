@@ -119,7 +119,7 @@ def test_a_tick_that_is_going_on_is_not_waited_for() -> None:
     with atomic():
         assert workers.take_tick(now=after(5), not_since=after(4)) is True
         other = in_thread(lambda: workers.take_tick(now=after(5), not_since=after(4)))
-        assert other.done(5) is False
+        assert other.done() is False
 
 
 def test_the_owner_of_an_open_run_passes_the_check() -> None:

@@ -59,7 +59,7 @@ class Engine:
         eventually(lambda: self.loop.local.outcome_count or not self.loop.local.busy)
         return True
 
-    def turns_until(self, condition: Callable[[], T], *, timeout: float = 10.0) -> T:
+    def turns_until(self, condition: Callable[[], T], *, timeout: float = 30.0) -> T:
         """Steps, with the pauses of local activities, until a condition holds."""
 
         def look() -> T:
@@ -123,7 +123,7 @@ def running_worker(**options: Any) -> Iterator[Worker]:
         yield worker
     finally:
         worker.stop()
-        thread.join(20)
+        thread.join(60)
     assert not thread.is_alive()
     assert errors == []
 
@@ -153,7 +153,7 @@ class Thread(threading.Thread):
         finally:
             connections.close_all()
 
-    def done(self, timeout: float = 20.0) -> Any:
+    def done(self, timeout: float = 60.0) -> Any:
         self.join(timeout)
         assert not self.is_alive(), "the thread does not end"
         if self.error is not None:

@@ -12,7 +12,7 @@ _FIRST_LOOK = 0.002
 _LAST_LOOK = 0.05
 
 
-def eventually(condition: Callable[[], T], *, timeout: float = 10.0, what: str = "") -> T:
+def eventually(condition: Callable[[], T], *, timeout: float = 30.0, what: str = "") -> T:
     """Give the first true value of `condition()`; fail the test when there is none in time."""
     until = time.monotonic() + timeout
     pause = _FIRST_LOOK
