@@ -15,6 +15,7 @@ from aion import client
 from aion.admin.verbs import VERBS
 from aion.client import WorkflowHandle
 from tests.acceptance.processes import Cluster
+from tests.conftest import on_postgresql
 from tests.sample.workflows import Order
 from tests.support.waiting import eventually
 
@@ -22,7 +23,10 @@ pytest.importorskip("playwright", reason="needs Playwright: make setup")
 
 from tests.acceptance.browsers import Browser, chromium
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(on_postgresql(), reason="a page is the same on each database: tests/admin"),
+]
 WIDTHS = (400, 1280)  # the last one stays
 
 

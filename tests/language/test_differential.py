@@ -29,7 +29,7 @@ EXPLORE = int(os.environ.get("AION_EXPLORE", "0"))
 CASE = os.environ.get("AION_CASE", "")
 
 bounded = settings(
-    max_examples=EXPLORE or (20 if on_postgresql() else 60),
+    max_examples=EXPLORE or (10 if on_postgresql() else 40),
     deadline=None,
     derandomize=not EXPLORE,
     database=None,

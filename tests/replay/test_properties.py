@@ -16,9 +16,6 @@ from tests.support.driver import RUN_ID, Driver, defined
 from tests.support.programs import Program, play, programs, worlds
 
 bounded = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
