@@ -30,6 +30,11 @@ class Rotation:
     failed: dict[uuid.UUID, str] = dataclasses.field(default_factory=dict)
     last_run_id: uuid.UUID | None = None
 
+    def count(self, table: str, seen: int, written: int) -> None:
+        """Add rows of a table."""
+        self.seen += seen
+        self.written[table] = self.written.get(table, 0) + written
+
 
 def rotate_payloads(
     *,
@@ -70,22 +75,26 @@ def rotate_payloads(
 
 
 def _rotate_schedules(from_key: str | None, report: Rotation, *, dry_run: bool) -> None:
-    """Rotate what schedules keep of their last runs. A schedule that goes on meanwhile keeps the newer."""
-    recoder = Recoder(from_key=from_key, dry_run=dry_run, in_row=True)
-    for key in rotation.schedule_keys():
-        try:
-            with atomic():
-                seen, written = rotation.recode_table(
-                    rotation.SCHEDULES, key, schedule_payloads.context_of(key), recoder.recode
-                )
-                if dry_run:
-                    transaction.set_rollback(True, using=alias())
-        except PayloadUnavailable as error:
-            report.failed[key] = f"{error.code}: {error}"
-            continue
-        report.seen += seen
-        name = rotation.SCHEDULES.name
-        report.written[name] = report.written.get(name, 0) + written
+    """Rotate what schedules are told and keep. A schedule that is changed meanwhile keeps the newer."""
+    recode = Recoder(from_key=from_key, dry_run=dry_run).recode
+    after: uuid.UUID | None = None
+    while page := rotation.schedules(after=after, limit=_PAGE):
+        after = page[-1][0]
+        for key, *names in page:
+            context = schedule_payloads.context(key, *names)
+            try:
+                with atomic():
+                    counts = [
+                        (table.name, *rotation.recode_table(table, key, context, recode))
+                        for table in rotation.OF_SCHEDULES
+                    ]
+                    if dry_run:
+                        transaction.set_rollback(True, using=alias())
+            except PayloadUnavailable as error:
+                report.failed[key] = f"{error.code}: {error}"
+                continue
+            for name, seen, written in counts:
+                report.count(name, seen, written)
 
 
 def _runs(
@@ -135,5 +144,4 @@ def _rotate_run(
             if dry_run:
                 transaction.set_rollback(True, using=alias())
         for name, (seen, written) in counts.items():
-            report.seen += seen
-            report.written[name] = report.written.get(name, 0) + written
+            report.count(name, seen, written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from aion.core.sealing import (
 )
 from aion.core.sealing.fields import changed
 from aion.store.rows import Problem
+from aion.store.schedule_payloads import change_action, change_told
 from aion.store.sealing import STRUCTS, sealer
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -27,46 +29,51 @@ _read_problem: Final = msgspec.json.Decoder(Problem).decode
 class Recoder:
     """Encodes again what one key has encoded, or all that the current chain would write otherwise."""
 
-    def __init__(
-        self, *, from_key: str | None = None, dry_run: bool = False, in_row: bool = False
-    ) -> None:
-        by = sealer().in_row() if in_row else sealer()
+    def __init__(self, *, from_key: str | None = None, dry_run: bool = False) -> None:
+        by = sealer()
         self._by = Sealer(by.chain, _Unwritten(by.files)) if dry_run else by
         self._from_key = from_key
 
     def recode(self, text: str, shape: str, kind: str, context: PayloadContext) -> str:
         """Give a text as it is written now: the same one where nothing is to be done.
 
-        Shapes: payload, failure, problem, or the body of an event of some kind.
+        Shapes: payload, failure, problem, or the body of an event of some kind. Of a schedule: its config,
+        the event that told it one, and the result and failure that it keeps, never in a file.
 
         Raises:
             PayloadUnavailable: a payload cannot be brought back, or not be encoded.
         """
+        by = self._by.in_row() if shape.startswith("kept ") else self._by
         match shape:
-            case "payload":
-                return self._payload(text.encode(), context).decode()
-            case "failure":
-                return _rewritten(text, *self._failure_of(decode_failure(text.encode()), context))
+            case "payload" | "kept payload":
+                return self._payload(text.encode(), context, by).decode()
+            case "failure" | "kept failure":
+                failure = decode_failure(text.encode())
+                return _rewritten(text, failure, self._failure(failure, context, by))
             case "problem":
                 return _rewritten(text, *self._problem_of(_read_problem(text), context))
+            case "config":
+                return change_action(text, partial(self._payload, context=context, by=by))
+            case "told":
+                return change_told(text, partial(self._payload, context=context, by=by))
             case _ if kind in STRUCTS:
                 return _rewritten(text, *self._struct_of(STRUCTS[kind].decode(text), context))
             case _:
                 return text
 
-    def _payload(self, payload: bytes, context: PayloadContext) -> bytes:
+    def _payload(self, payload: bytes, context: PayloadContext, by: Sealer) -> bytes:
         if not is_envelope(payload):
-            return payload if self._from_key else self._by.seal(payload, context)
+            return payload if self._from_key else by.seal(payload, context)
         before = read_envelope(payload)
-        if not self._concerns(before, context):
+        if not self._concerns(before, context, by):
             return payload
-        again = self._by.seal(self._by.unseal(payload, context), context)
+        again = by.seal(by.unseal(payload, context), context)
         return payload if _is_same(before, again) else again
 
-    def _concerns(self, envelope: Envelope, context: PayloadContext) -> bool:
+    def _concerns(self, envelope: Envelope, context: PayloadContext, by: Sealer) -> bool:
         if self._from_key:
             return envelope.key == self._from_key
-        return not self._by.is_current(envelope, context)
+        return not by.is_current(envelope, context)
 
     def _failure(self, failure: Failure, context: PayloadContext, by: Sealer) -> Failure:
         cause = failure.cause and self._failure(failure.cause, context, by)
@@ -77,14 +84,11 @@ class Recoder:
         if not isinstance(failure.sealed, msgspec.Raw):
             return failure if self._from_key else by.seal_failure(failure, context)
         before = read_envelope(bytes(failure.sealed))
-        if not self._concerns(before, context):
+        if not self._concerns(before, context, by):
             return failure
         again = by.seal_failure(by.unseal_failure(failure, context), context)
         same = isinstance(again.sealed, msgspec.Raw) and _is_same(before, bytes(again.sealed))
         return failure if same else again
-
-    def _failure_of(self, failure: Failure, context: PayloadContext) -> tuple[Failure, Failure]:
-        return failure, self._failure(failure, context, self._by)
 
     def _problem_of(self, problem: Problem, context: PayloadContext) -> tuple[Problem, Problem]:
         shown = Failure(
@@ -103,7 +107,7 @@ class Recoder:
     ) -> tuple[msgspec.Struct, msgspec.Struct]:
         def payload(raw: msgspec.Raw) -> msgspec.Raw:
             before = bytes(raw)
-            again = self._payload(before, context)
+            again = self._payload(before, context, self._by)
             return raw if again == before else msgspec.Raw(again)
 
         return struct, changed(

@@ -25,13 +25,22 @@ Change = Callable[[str, str, str, PayloadContext], str]
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A table with payloads: the column of the run, that which tells rows of a run apart, and the columns."""
+    """A table with payloads: the column of the run, that which tells rows of a run apart, and the columns.
+
+    For the tables of schedules a schedule stands in the run's place. `only` leaves rows out that hold none.
+    """
 
     name: str
     run: str
     key: str
     kind: str
     columns: dict[str, str]
+    only: str = ""
+
+    @property
+    def rows(self) -> str:
+        """The condition for the rows of a run."""
+        return f"{self.run} = %s{self.only}"
 
 
 EVENTS: Final = Table("aion_event", "run_id", "seq", "kind", {"attributes": "body"})
@@ -55,27 +64,41 @@ OTHERS: Final = (
 )
 
 
-SCHEDULES: Final = Table(
-    "aion_schedule", "id", "id", "''", {"last_result": "payload", "last_failure": "failure"}
+OF_SCHEDULES: Final = (
+    Table(
+        "aion_schedule",
+        "id",
+        "id",
+        "''",
+        {"config": "config", "last_result": "kept payload", "last_failure": "kept failure"},
+    ),
+    Table(
+        "aion_scheduleevent",
+        "schedule_id",
+        "seq",
+        "kind",
+        {"attributes": "told"},
+        only=" AND kind IN ('ScheduleCreated', 'ScheduleUpdated')",
+    ),
 )
 
 
-def schedule_keys() -> list[uuid.UUID]:
-    """List the keys of schedules that keep an outcome."""
-    with connection().cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM aion_schedule WHERE last_result IS NOT NULL OR last_failure IS NOT NULL"
-        )
-        return [dialect().read_uuid(row[0]) for row in cursor.fetchall()]
+def schedules(*, after: uuid.UUID | None, limit: int) -> list[tuple[uuid.UUID, str, str]]:
+    """List schedules, deleted ones too, in the order of their keys, behind one: key, schedule id, type."""
+    return _page("id, schedule_id, workflow_type FROM aion_schedule", after, limit)
 
 
 def run_ids(*, after: uuid.UUID | None, limit: int) -> list[tuple[uuid.UUID, str, str]]:
     """List runs in the order of their ids, behind one: id, workflow id, type."""
+    return _page("id, workflow_id, workflow_type FROM aion_run", after, limit)
+
+
+def _page(columns: str, after: uuid.UUID | None, limit: int) -> list[tuple[uuid.UUID, str, str]]:
     sql = dialect()
     where, parameters = ("WHERE id > %s", [sql.uuid(after)]) if after is not None else ("", [])
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT id, workflow_id, workflow_type FROM aion_run {where} ORDER BY id LIMIT %s",
+            f"SELECT {columns} {where} ORDER BY id LIMIT %s",
             [*parameters, limit],
         )
         return [(sql.read_uuid(row[0]), row[1], row[2]) for row in cursor.fetchall()]
@@ -148,7 +171,7 @@ def recode_table(
     sql = dialect()
     with connection().cursor() as cursor:
         cursor.execute(
-            f"SELECT {table.key}, {table.kind}, {listed} FROM {table.name} WHERE {table.run} = %s",
+            f"SELECT {table.key}, {table.kind}, {listed} FROM {table.name} WHERE {table.rows}",
             [sql.uuid(run_id)],
         )
         rows = cursor.fetchall()

@@ -1,23 +1,180 @@
-"""What a schedule keeps of its last run: sealed as the schedule's own, for the run that comes next.
+"""What users gave a schedule, sealed as the schedule's own: what it starts, and how its last run ended.
 
-It lies in the schedule's row whatever its size: the files of payloads belong to runs.
+What it is told lies in its row and in the events that told it: JSON in which only the input and the memo of
+its action are sealed. So its times are known without any key. They are opened where a run is started and
+where somebody looks at them.
+
+The outcome of its last run lies in the schedule's row whatever its size: it is needed when the next run
+starts, also while the storage fails.
 """
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from typing import Final
 
+import msgspec
+
+from aion.core.errors import PayloadUnavailable
+from aion.core.events.schedules import ScheduleCreated, ScheduleEvent, ScheduleUpdated
 from aion.core.failures import Failure, decode_failure, encode_failure
-from aion.core.sealing import PayloadContext
+from aion.core.sealing import MARK, PayloadContext, is_envelope
+from aion.models import Schedule
+from aion.schedules.config import ScheduleAction, ScheduleConfig
 from aion.store import sealing
 
+SEALED: Final = ("input", "memo")
+"""The fields of an action that are sealed."""
 
-def context_of(key: uuid.UUID) -> PayloadContext:
-    """Give the context of a schedule, by the key of its row."""
-    return PayloadContext(f"schedule {key}")
+_encode: Final = msgspec.json.Encoder().encode
+_read_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read_config: Final = msgspec.json.Decoder(ScheduleConfig).decode
 
 
-def keep_result(text: str | None, run_id: uuid.UUID, key: uuid.UUID) -> str | None:
+def context_of(schedule: Schedule) -> PayloadContext:
+    """Give the context of a schedule. Its files lie below the key of its row."""
+    return context(schedule.id, schedule.schedule_id, schedule.workflow_type)
+
+
+def context(key: uuid.UUID, schedule_id: str, workflow_type: str) -> PayloadContext:
+    """Give the context of a schedule by its columns.
+
+    It begins with the schedule's id, by which tenants may be told apart, and goes on as no workflow id does.
+    """
+    return PayloadContext(f"{schedule_id} (schedule {key})", workflow_type, str(key))
+
+
+# --- what it is told ---
+
+
+def change_action(config: str, change: Callable[[bytes], bytes]) -> str:
+    """Give a config as text with the payloads of its action changed; the same text where nothing is."""
+    parts = _read_parts(config)
+    action = _read_parts(parts.get("action", b"{}"))
+    changes = {}
+    for name in SEALED:
+        before = bytes(action.get(name, b""))
+        if before and (after := change(before)) != before:
+            changes[name] = msgspec.Raw(after)
+    if not changes:
+        return config
+    return _encode({**parts, "action": {**action, **changes}}).decode()
+
+
+def change_told(attributes: str, change: Callable[[bytes], bytes]) -> str:
+    """Give the attributes of an event that told a schedule something, with the payloads in it changed."""
+    parts = _read_parts(attributes)
+    before = bytes(parts.get("config", b"{}")).decode()
+    after = change_action(before, change)
+    if after is before:
+        return attributes
+    return _encode({**parts, "config": msgspec.Raw(after.encode())}).decode()
+
+
+def stored_config(config: ScheduleConfig, schedule: Schedule) -> str:
+    """Give what lies in the tables in a config's place.
+
+    Raises:
+        PayloadUnavailable: a codec or the storage failed.
+    """
+    by, text = sealing.sealer(), _encode(config).decode()
+    if not (by.is_on or MARK in text):
+        return text
+    whose = context_of(schedule)
+    return change_action(text, lambda payload: by.seal(payload, whose))
+
+
+def closed_config(schedule: Schedule) -> ScheduleConfig:
+    """Give what a schedule is told, the payloads of its action as they are stored: no key is needed."""
+    return _read_config(schedule.config)
+
+
+def opened_action(action: ScheduleAction, schedule: Schedule) -> ScheduleAction:
+    """Give an action with its payloads, from one as it is stored.
+
+    Raises:
+        PayloadUnavailable: a payload cannot be brought back.
+    """
+    by, whose = sealing.sealer(), context_of(schedule)
+    sealed = {name: value for name in SEALED if is_envelope(value := bytes(getattr(action, name)))}
+    if not sealed:
+        return action
+    opened = {name: msgspec.Raw(by.unseal(value, whose)) for name, value in sealed.items()}
+    return msgspec.structs.replace(action, **opened)
+
+
+def opened_config(schedule: Schedule) -> ScheduleConfig:
+    """Give what a schedule is told.
+
+    Raises:
+        PayloadUnavailable: a payload cannot be brought back.
+    """
+    config = closed_config(schedule)
+    return config.replace(action=opened_action(config.action, schedule))
+
+
+def with_kept_payloads(config: ScheduleConfig, schedule: Schedule) -> ScheduleConfig:
+    """Give a config with its payloads, where it was made from a description that could not open them.
+
+    Raises:
+        PayloadUnavailable: it still cannot be opened here.
+    """
+    stored = closed_config(schedule).action
+    kept = {
+        name: getattr(stored, name)
+        for name in SEALED
+        if is_envelope(bytes(getattr(stored, name)))
+        and bytes(getattr(stored, name)) == bytes(getattr(config.action, name))
+    }
+    if not kept:
+        return config
+    opened = opened_action(stored, schedule)
+    changes = {name: getattr(opened, name) for name in kept}
+    return config.replace(action=msgspec.structs.replace(config.action, **changes))
+
+
+def opened_event(event: ScheduleEvent, schedule: Schedule) -> ScheduleEvent:
+    """Give an event of a schedule's history with its payloads.
+
+    Raises:
+        PayloadUnavailable: a payload cannot be brought back.
+    """
+    if not isinstance(event, (ScheduleCreated, ScheduleUpdated)):
+        return event
+    before = bytes(event.config).decode()
+    after = opened_text(before, schedule)
+    if after is before:
+        return event
+    return msgspec.structs.replace(event, config=msgspec.Raw(after.encode()))
+
+
+def opened_text(config: str, schedule: Schedule) -> str:
+    """Give a config as JSON with its payloads, from one as it is stored.
+
+    Raises:
+        PayloadUnavailable: a payload cannot be brought back.
+    """
+    if MARK not in config:
+        return config
+    by, whose = sealing.sealer(), context_of(schedule)
+    return change_action(config, lambda payload: by.unseal(payload, whose))
+
+
+def says_the_same(config: str, schedule: Schedule) -> bool:
+    """Tell whether a config as it is stored says what the row says; True where that cannot be told here."""
+    if MARK not in config and MARK not in schedule.config:
+        return config == schedule.config
+    try:
+        return opened_text(config, schedule) == opened_text(schedule.config, schedule)
+    except PayloadUnavailable:
+        return True
+
+
+# --- how its last run ended ---
+
+
+def keep_result(text: str | None, run_id: uuid.UUID, schedule: Schedule) -> str | None:
     """Give the result in a run's row as a schedule keeps it.
 
     Raises:
@@ -26,19 +183,20 @@ def keep_result(text: str | None, run_id: uuid.UUID, key: uuid.UUID) -> str | No
     if text is None:
         return None
     plain = sealing.plain_payload(text, run_id).encode()
-    return sealing.sealer().in_row().seal(plain, context_of(key)).decode()
+    return sealing.sealer().in_row().seal(plain, context_of(schedule)).decode()
 
 
-def result_of(text: str | None, key: uuid.UUID) -> bytes | None:
+def result_of(schedule: Schedule) -> bytes | None:
     """Give the result that a schedule keeps.
 
     Raises:
         PayloadUnavailable: it cannot be brought back.
     """
-    return None if text is None else sealing.sealer().unseal(text.encode(), context_of(key))
+    text = schedule.last_result
+    return None if text is None else sealing.sealer().unseal(text.encode(), context_of(schedule))
 
 
-def keep_failure(text: str | None, run_id: uuid.UUID, key: uuid.UUID) -> str | None:
+def keep_failure(text: str | None, run_id: uuid.UUID, schedule: Schedule) -> str | None:
     """Give the failure in a run's row as a schedule keeps it.
 
     Raises:
@@ -47,16 +205,17 @@ def keep_failure(text: str | None, run_id: uuid.UUID, key: uuid.UUID) -> str | N
     if text is None:
         return None
     failure = decode_failure(sealing.plain_failure(text, run_id).encode())
-    sealed = sealing.sealer().in_row().seal_failure(failure, context_of(key))
+    sealed = sealing.sealer().in_row().seal_failure(failure, context_of(schedule))
     return encode_failure(sealed).decode()
 
 
-def failure_of(text: str | None, key: uuid.UUID) -> Failure | None:
+def failure_of(schedule: Schedule) -> Failure | None:
     """Give the failure that a schedule keeps.
 
     Raises:
         PayloadUnavailable: it cannot be brought back.
     """
+    text = schedule.last_failure
     if text is None:
         return None
-    return sealing.sealer().unseal_failure(decode_failure(text.encode()), context_of(key))
+    return sealing.sealer().unseal_failure(decode_failure(text.encode()), context_of(schedule))

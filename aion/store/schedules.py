@@ -106,7 +106,7 @@ def has_request(key: uuid.UUID, request_id: str) -> bool:
 
 
 def load(key: uuid.UUID, *, from_seq: int = 1, limit: int | None = None) -> list[ScheduleRecorded]:
-    """Load the history of a schedule from a seq on, at most `limit` events."""
+    """Load the history of a schedule from a seq on, at most `limit` events, their payloads as stored."""
     rows = EventRow.objects.using(alias()).filter(schedule_id=key, seq__gte=from_seq)
     return [
         ScheduleRecorded(

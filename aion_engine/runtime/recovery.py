@@ -44,6 +44,7 @@ from aion.store import fencing, holds, lifecycle, publishing, recovery, schedule
 from aion.store.dialects import alias, atomic
 from aion.store.listing import Selection
 from aion.store.recovery import Compared
+from aion.store.schedule_payloads import says_the_same
 from aion.store.shown import ShownWrite
 from aion_engine.runtime import stranded
 from aion_engine.runtime.giving_up import give_back
@@ -271,11 +272,14 @@ def wrongly_told(schedule: Schedule) -> dict[str, object]:
     if not right.version or right.deleted:
         return {}  # without its first event nothing is known of it
     names = ("config", "version", "paused", "note", "remaining_actions", "started_count")
-    return {
+    wrong = {
         name: getattr(right, name)
         for name in names
         if getattr(right, name) != getattr(schedule, name)
     }
+    if "config" in wrong and says_the_same(right.config, schedule):
+        del wrong["config"]  # only sealed another time
+    return wrong
 
 
 def projected(run: Compared) -> Compared:

@@ -9,7 +9,7 @@ from typing import Final
 
 from django.apps import apps
 
-from aion.store.rotation import EVENTS, OTHERS, SCHEDULES
+from aion.store.rotation import EVENTS, OF_SCHEDULES, OTHERS
 from tests.conftest import ROOT
 
 SEALED: Final = {
@@ -18,7 +18,8 @@ SEALED: Final = {
     "aion_update": {"result", "failure"},
     "aion_activitytask": {"order", "heartbeat_details", "last_failure"},
     "aion_run": {"result", "failure", "memo", "problem"},
-    "aion_schedule": {"last_result", "last_failure"},
+    "aion_schedule": {"config", "last_result", "last_failure"},
+    "aion_scheduleevent": {"attributes"},
 }
 PLAIN: Final = {
     # What lists filter and order by, and what says who is meant: ids, names, search attributes.
@@ -33,9 +34,9 @@ PLAIN: Final = {
         *("activity_id", "activity_type", "task_queue", "limit_key"),
         *("paused_by", "pause_reason"),
     },
-    # What a schedule is told, and what people wrote on it.
-    "aion_schedule": {"schedule_id", "workflow_type", "config", "note", "problem"},
-    "aion_scheduleevent": {"attributes", "request_id"},
+    # What people wrote on a schedule, and why its last start failed.
+    "aion_schedule": {"schedule_id", "workflow_type", "note", "problem"},
+    "aion_scheduleevent": {"request_id"},
     "aion_firing": {"key", "workflow_id", "outcome"},
 }
 NO_USERS_DATA: Final = {
@@ -43,18 +44,18 @@ NO_USERS_DATA: Final = {
         *("id", "definition_hash", "behaviour_version", "status", "head_seq", "first_seq"),
         *("history_bytes", "started_at", "closed_at", "deadline_at", "parent_run_id"),
         *("parent_close_policy", "root_run_id", "continued_from_run_id", "chain_position"),
-        *("owner_id", "problem_count", "held_until", "imported_at"),
+        *("owner_id", "problem_count", "held_until", "imported_at", "priority", "limited"),
     },
     "aion_event": {"run_id", "seq", "kind", "recorded_at"},
-    "aion_message": {"id", "run_id", "kind", "created_at", "parked"},
+    "aion_message": {"id", "run_id", "kind", "created_at", "parked", "priority"},
     "aion_request": {"run_id"},
     "aion_update": {"run_id", "state", "created_at"},
-    "aion_timer": {"id", "run_id", "fire_at", "parked"},
+    "aion_timer": {"id", "run_id", "fire_at", "parked", "priority"},
     "aion_activitytask": {
         *("id", "run_id", "state", "attempt", "scheduled_at", "next_attempt_at", "published_at"),
         *("started_at", "owner_id", "pid", "timeout_at", "timeout_kind", "heartbeat_at"),
         *("cancel_requested", "paused", "paused_at", "reset_requested", "reset_heartbeat"),
-        *("attempts_forgotten", "slot_at", "crowded"),
+        *("attempts_forgotten", "slot_at", "crowded", "priority"),
     },
     "aion_activitylimit": {"free_at"},
     "aion_schedule": {
@@ -88,7 +89,7 @@ def test_each_column_is_in_one_of_the_lists() -> None:
 
 
 def test_what_is_sealed_is_what_a_rotation_of_keys_encodes_again() -> None:
-    tables = (EVENTS, *OTHERS, SCHEDULES)
+    tables = (EVENTS, *OTHERS, *OF_SCHEDULES)
 
     assert {table.name: set(table.columns) for table in tables} == SEALED
 

@@ -38,6 +38,7 @@ def backfill_schedule(
         InvalidArgument: the range is empty, reaches into the future or has more than a thousand times.
         UnknownType: the workflow is not known here.
         PayloadError: the arguments no longer fit the workflow.
+        PayloadUnavailable: the arguments cannot be decoded here.
     """
     policy = None if overlap is None else overlap_policy(overlap)
     begin, end = _aware("start_at", start_at), _aware("end_at", end_at)
@@ -50,7 +51,7 @@ def backfill_schedule(
             return 0
         if end > course.now:
             raise InvalidArgument(f"end_at {end} is in the future", field="end_at")
-        check_startable(course.config.action)
+        check_startable(course.action)
         times = _times(course, begin, end)
         count = _ask(course, times, policy or course.config.overlap)
         course.note(

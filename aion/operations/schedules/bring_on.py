@@ -110,7 +110,7 @@ def _start_buffered(course: Course) -> None:
 
 
 def _start_waiting(course: Course, firing: Firing) -> None:
-    check_startable(course.config.action)
+    check_startable(course.action)
     course.buffered.remove(firing)
     start_run(course, firing)
 

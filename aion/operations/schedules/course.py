@@ -22,10 +22,11 @@ from aion.models import Firing, Schedule
 from aion.models.schedules import FiringState
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
-from aion.schedules.config import ScheduleConfig
+from aion.schedules.config import ScheduleAction, ScheduleConfig
 from aion.schedules.spec import Occurrence, occurrences_after
 from aion.store import firings, schedules
 from aion.store.dialects import atomic
+from aion.store.schedule_payloads import closed_config, opened_action, stored_config
 
 _FIRST_BACKOFF: Final = dt.timedelta(seconds=10)
 _LAST_BACKOFF: Final = dt.timedelta(minutes=10)
@@ -49,8 +50,17 @@ class Course:
 
     @cached_property
     def config(self) -> ScheduleConfig:
-        """What the schedule is told."""
-        return msgspec.json.decode(self.schedule.config, type=ScheduleConfig)
+        """What the schedule is told; the payloads of its action as they are stored."""
+        return closed_config(self.schedule)
+
+    @cached_property
+    def action(self) -> ScheduleAction:
+        """What the schedule starts.
+
+        Raises:
+            PayloadUnavailable: its payloads cannot be brought back.
+        """
+        return opened_action(self.config.action, self.schedule)
 
     @cached_property
     def running(self) -> list[Firing]:
@@ -133,14 +143,16 @@ class Course:
             self._saved.add(name)
 
     def tell(self, config: ScheduleConfig) -> None:
-        """Replace what the schedule is told."""
+        """Replace what the schedule is told.
+
+        Raises:
+            PayloadUnavailable: a codec or the storage failed.
+        """
         schedule = self.schedule
-        self.keep(
-            config=msgspec.json.encode(config).decode(),
-            workflow_type=config.action.workflow_type,
-            version=schedule.version + 1,
-        )
-        self.__dict__.pop("config", None)
+        self.keep(workflow_type=config.action.workflow_type, version=schedule.version + 1)
+        self.keep(config=stored_config(config, schedule))
+        for name in ("config", "action"):
+            self.__dict__.pop(name, None)
         schedule.updated_at = self.now
         if schedule.problem_count:  # what could not be started may start now
             self.mend()

@@ -20,6 +20,7 @@ from aion.schedules.config import ScheduleConfig
 from aion.schedules.spec import next_times
 from aion.store import schedules
 from aion.store.dialects import atomic
+from aion.store.schedule_payloads import stored_config
 
 _MOST_ACTIONS: Final = 2**31 - 1
 
@@ -41,6 +42,7 @@ def create_schedule(
         InvalidArgument: an argument cannot be used. Nothing is written in either case.
         UnknownType: no workflow has the action's name.
         PayloadError: the arguments do not fit the workflow.
+        PayloadUnavailable: a codec, or the storage of large payloads, failed.
     """
     check_text("schedule_id", schedule_id)
     if not schedule_id:
@@ -52,7 +54,6 @@ def create_schedule(
     schedule = Schedule(
         schedule_id=schedule_id,
         workflow_type=config.action.workflow_type,
-        config=msgspec.json.encode(config).decode(),
         paused=bool(paused),
         note=note,
         remaining_actions=remaining_actions,
@@ -61,6 +62,7 @@ def create_schedule(
         updated_at=now,
     )
     check_config(schedule, config, now)
+    schedule.config = stored_config(config, schedule)
     with atomic():
         if not schedules.try_insert(schedule):
             existing = find(schedule_id)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from aion.core.errors import InvalidArgument
+from aion.core.errors import InvalidArgument, PayloadUnavailable
 from aion.core.schedule_history import ScheduleRecorded
 from aion.models import Firing, Schedule
 from aion.models.schedules import FiringState
@@ -18,7 +18,7 @@ from aion.operations.checking import check_count, check_text
 from aion.operations.schedules.course import find
 from aion.schedules.config import OverlapPolicy, ScheduleConfig
 from aion.schedules.spec import occurrences_after
-from aion.store import firings, schedules
+from aion.store import firings, schedule_payloads, schedules
 
 _FEW: Final = 10
 _MOST_SHOWN: Final = 1_000
@@ -44,11 +44,16 @@ class ScheduleFiring:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleSummary:
-    """A schedule in a list."""
+    """A schedule in a list.
+
+    Where input and memo of the action cannot be decoded or fetched, `unreadable` says why, and `config` has
+    them as they are stored.
+    """
 
     schedule_id: str
     workflow_type: str
     config: ScheduleConfig
+    unreadable: str | None
     paused: bool
     note: str
     next_at: dt.datetime | None
@@ -85,14 +90,14 @@ def describe_schedule(schedule_id: str) -> ScheduleDescription:
         ScheduleNotFound: there is no such schedule.
     """
     schedule = find(schedule_id)
-    config = _config(schedule)
+    config, unreadable = _readable(schedule)
     waiting = [
         *firings.in_state(schedule, FiringState.BUFFERED, limit=_MOST_SHOWN),
         *firings.in_state(schedule, FiringState.ASKED, limit=_MOST_SHOWN),
     ]
     running = firings.in_state(schedule, FiringState.RUNNING, limit=_MOST_SHOWN)
     return ScheduleDescription(
-        **_summary(schedule, config),
+        **_summary(schedule, config, unreadable),
         token=schedule.version,
         next_times=_next_times(schedule, config),
         recent=[shown(each) for each in firings.recent(schedule, limit=_FEW)],
@@ -106,15 +111,20 @@ def describe_schedule(schedule_id: str) -> ScheduleDescription:
     )
 
 
-def _config(schedule: Schedule) -> ScheduleConfig:
-    return msgspec.json.decode(schedule.config, type=ScheduleConfig)
+def _readable(schedule: Schedule) -> tuple[ScheduleConfig, str | None]:
+    """Bring payloads back. Where that fails the rest is shown, and why."""
+    try:
+        return schedule_payloads.opened_config(schedule), None
+    except PayloadUnavailable as error:
+        return schedule_payloads.closed_config(schedule), f"{error.code}: {error}"
 
 
-def _summary(schedule: Schedule, config: ScheduleConfig) -> dict[str, Any]:
+def _summary(schedule: Schedule, config: ScheduleConfig, unreadable: str | None) -> dict[str, Any]:
     return {
         "schedule_id": schedule.schedule_id,
         "workflow_type": schedule.workflow_type,
         "config": config,
+        "unreadable": unreadable,
         "paused": schedule.paused,
         "note": schedule.note,
         "next_at": schedule.next_at,
@@ -167,7 +177,7 @@ def list_schedules(
     if limit > _MOST_SHOWN:
         raise InvalidArgument(f"limit must be at most {_MOST_SHOWN}, not {limit}", field="limit")
     rows = schedules.page(after=after, limit=limit, paused=paused, workflow_type=workflow_type)
-    return [ScheduleSummary(**_summary(row, _config(row))) for row in rows]
+    return [ScheduleSummary(**_summary(row, *_readable(row))) for row in rows]
 
 
 def schedule_history(
@@ -178,8 +188,13 @@ def schedule_history(
     Raises:
         ScheduleNotFound: there is no such schedule.
         InvalidArgument: `from_seq` is not an integer from 1, or `limit` not one from 0.
+        PayloadUnavailable: what it was told to start cannot be decoded here.
     """
     check_count("from_seq", from_seq, least=1)
     if limit is not None:
         check_count("limit", limit)
-    return schedules.load(find(schedule_id).id, from_seq=from_seq, limit=limit)
+    schedule = find(schedule_id)
+    return [
+        msgspec.structs.replace(each, event=schedule_payloads.opened_event(each.event, schedule))
+        for each in schedules.load(schedule.id, from_seq=from_seq, limit=limit)
+    ]

@@ -53,9 +53,10 @@ def fire(course: Course, firing: Firing) -> None:
     """Let the overlap policy decide about a firing: start its run, let it wait, or skip it.
 
     Raises:
-        AionError: the run cannot be started as things are; nothing was done.
+        AionError: the run cannot be started as things are, or what to start cannot be decoded; nothing was
+            done.
     """
-    action = course.config.action
+    action = course.action
     check_startable(action)
     policy = OverlapPolicy(firing.overlap)
     free = not course.running and not course.buffered
@@ -181,7 +182,7 @@ def request_of(schedule: Schedule, action: ScheduleAction, firing: Firing) -> St
         PayloadUnavailable: the last run's outcome cannot be decoded.
     """
     known = registry.workflows.get(action.workflow_type)
-    last_result = result_of(schedule.last_result, schedule.id)
+    last_result = result_of(schedule)
     return StartRequest(
         workflow_type=action.workflow_type,
         input=bytes(action.input),
@@ -197,7 +198,7 @@ def request_of(schedule: Schedule, action: ScheduleAction, firing: Firing) -> St
         search_attributes=msgspec.json.decode(action.search_attributes),
         headers=dict(action.headers),
         last_result=UNSET if last_result is None else msgspec.Raw(last_result),
-        last_failure=failure_of(schedule.last_failure, schedule.id),
+        last_failure=failure_of(schedule),
     )
 
 
@@ -211,7 +212,7 @@ def start_run(course: Course, firing: Firing) -> None:
     """Start the run of a firing now; skip it where its workflow id is taken."""
     schedule = course.schedule
     try:
-        started = start(request_of(schedule, course.config.action, firing))
+        started = start(request_of(schedule, course.action, firing))
     except WorkflowAlreadyStarted:
         skip(course, firing, "workflow_id_taken")
         return

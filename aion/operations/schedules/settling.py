@@ -54,9 +54,9 @@ def _remember(course: Course, run: Run) -> None:
     """Keep the outcome for the next run; pause where the schedule is told to."""
     schedule = course.schedule
     if run.status == RunStatus.COMPLETED:
-        course.keep(last_result=keep_result(run.result, run.id, schedule.id), last_failure=None)
+        course.keep(last_result=keep_result(run.result, run.id, schedule), last_failure=None)
     elif run.status in _FAILED:
-        course.keep(last_failure=keep_failure(run.failure, run.id, schedule.id))
+        course.keep(last_failure=keep_failure(run.failure, run.id, schedule))
         if course.config.pause_on_failure and not schedule.paused:
             schedule.paused = True
             schedule.note = f"run {run.id} of workflow id {run.workflow_id} ended {run.status}"

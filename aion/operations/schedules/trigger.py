@@ -30,6 +30,7 @@ def trigger_schedule(
         ScheduleNotFound: there is no such schedule.
         UnknownType: its workflow is not known here.
         PayloadError: its arguments no longer fit the workflow.
+        PayloadUnavailable: its arguments cannot be decoded here.
         InvalidArgument: an argument cannot be used.
     """
     policy = None if overlap is None else overlap_policy(overlap)

@@ -13,6 +13,7 @@ from aion.operations.schedules.course import open_course
 from aion.operations.schedules.create import check_config, check_remaining
 from aion.schedules.config import ScheduleConfig
 from aion.store.dialects import atomic
+from aion.store.schedule_payloads import with_kept_payloads
 
 KEEP: Final = msgspec.UNSET
 """Says that the remaining actions stay as they are."""
@@ -39,6 +40,7 @@ def update_schedule(
         InvalidArgument: an argument cannot be used. Nothing is written in any of these cases.
         UnknownType: no workflow has the action's name.
         PayloadError: the arguments do not fit the workflow.
+        PayloadUnavailable: the arguments are to stay, and cannot be decoded here; or a codec failed.
     """
     if remaining_actions is not KEEP:
         check_remaining(remaining_actions)
@@ -54,6 +56,7 @@ def update_schedule(
                 expected=token,
                 found=schedule.version,
             )
+        config = with_kept_payloads(config, schedule)
         check_config(schedule, config, course.now)
         if config.spec != course.config.spec:
             bring_to_an_end(course)
