@@ -20,7 +20,7 @@ from aion import checks, client
 from tests.acceptance import invariants, orders
 from tests.acceptance.conftest import number
 from tests.acceptance.processes import Cluster
-from tests.acceptance.servers import free_port
+from tests.acceptance.servers import answers, free_port
 from tests.sample.models import Effect
 from tests.sample.workflows import call
 from tests.support.connections import end_other_sessions
@@ -132,10 +132,11 @@ def pooler(tmp_path: Path) -> Iterator[int]:
         command[1:1] = ["-u", "nobody"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        eventually(lambda: answers(port), timeout=60, what="the pooler listens")
         yield port
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_workers_behind_a_pooler_in_transaction_mode(

@@ -106,8 +106,11 @@ def failure_of(handle: WorkflowHandle) -> BaseException:
 
 
 def check_everything() -> None:
-    for run in Run.objects.order_by("id"):
-        recorded = histories.load_one(run.id)
+    """Look at all runs. Behind each test: what can be read at once is."""
+    found = list(Run.objects.order_by("workflow_id", "id"))
+    recorded_of = histories.load(run.id for run in found)
+    for run in found:
+        recorded = recorded_of[run.id]
         _check_seqs(run, recorded)
         _check_pairs(recorded)
         begun = any(each.event.role is not events.Role.NOTE for each in recorded[1:])
@@ -117,8 +120,8 @@ def check_everything() -> None:
             if run.closed_at is None:
                 _check_waiting(run, instance, pending_work(effective(recorded)))
             instance.close()
-    for workflow_id in Run.objects.values_list("workflow_id", flat=True).distinct():
-        _check_chain(workflow_id)
+    for _, runs_of_one in itertools.groupby(found, lambda run: run.workflow_id):
+        _check_chain({run.id: run for run in runs_of_one})
 
 
 def _check_waiting(run: Run, instance: Instance, work: PendingWork) -> None:
@@ -180,9 +183,8 @@ def _check_pairs(recorded: list[Recorded]) -> None:
     assert all(count == 1 for count in answers.values()), answers
 
 
-def _check_chain(workflow_id: str) -> None:
-    """Runs that continue one another read as one history."""
-    known = {run.id: run for run in Run.objects.filter(workflow_id=workflow_id)}
+def _check_chain(known: dict[uuid.UUID, Run]) -> None:
+    """Runs of one workflow id that continue one another read as one history."""
     for run in known.values():
         before = known.get(run.continued_from_run_id)
         if before is not None:
@@ -229,8 +231,10 @@ def told(story: Story, kind: type[Engine], clock: StandingClock) -> list[bytes]:
     """Play a story and give every history of it."""
     with telling(kind, clock) as engine:
         story(engine, clock)
-    lived = Run.objects.order_by("started_at", "workflow_id", "first_seq")
-    return [line for run in lived for line in [*to_lines(histories.load_one(run.id)), b"--"]]
+    order = Run.objects.order_by("started_at", "workflow_id", "first_seq")
+    lived = list(order.values_list("id", flat=True))
+    recorded_of = histories.load(lived)
+    return [line for run_id in lived for line in [*to_lines(recorded_of[run_id]), b"--"]]
 
 
 def _forget_all_runs() -> None:
