@@ -81,11 +81,10 @@ def admit(one: Wanting, *, now: dt.datetime) -> bool:
 
 def _is_waiting(one: Wanting) -> bool:
     sql = dialect()
-    skip = " FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with connection().cursor() as cursor:
         cursor.execute(
             f"SELECT 1 FROM aion_activitytask WHERE id = %s AND attempt = %s AND {UNBEGUN} "
-            f"AND NOT paused{skip}",
+            f"AND NOT paused {sql.lock_free_rows}",
             [sql.uuid(one.id), one.attempt],
         )
         return cursor.fetchone() is not None
@@ -113,7 +112,6 @@ def _bounds(task_queue: str, key: str) -> list[_Bound]:
 def _lock(bounds: Iterable[_Bound]) -> dict[str, dt.datetime]:
     """Lock the rows of limits, in one order everywhere; give when their next slots are free."""
     sql = dialect()
-    lock = " FOR NO KEY UPDATE" if sql.name == "postgresql" else ""
     found = {}
     with connection().cursor() as cursor:
         for bound in bounds:
@@ -123,7 +121,8 @@ def _lock(bounds: Iterable[_Bound]) -> dict[str, dt.datetime]:
                 [bound.name, sql.time(_LONG_AGO)],
             )
             cursor.execute(
-                f"SELECT free_at FROM aion_activitylimit WHERE name = %s{lock}", [bound.name]
+                f"SELECT free_at FROM aion_activitylimit WHERE name = %s {sql.lock_rows}",
+                [bound.name],
             )
             found[bound.name] = sql.read_time(cursor.fetchone()[0])
     return found
@@ -210,11 +209,11 @@ _FIRST_OF_ITS_KEY: Final = (
 
 def _let_in(condition: str, parameters: list[Any], limit: int, now: dt.datetime) -> None:
     sql = dialect()
-    skip = "FOR NO KEY UPDATE OF a SKIP LOCKED" if sql.name == "postgresql" else ""
     with connection().cursor() as cursor:
         cursor.execute(
             "UPDATE aion_activitytask SET next_attempt_at = %s, crowded = %s WHERE id IN "
             "(SELECT a.id FROM aion_activitytask a WHERE a.crowded AND a.state = 'scheduled' "
-            f"AND a.task_queue = %s {condition} ORDER BY a.priority, a.scheduled_at, a.id LIMIT %s {skip})",
+            f"AND a.task_queue = %s {condition} ORDER BY a.priority, a.scheduled_at, a.id LIMIT %s "
+            f"{sql.lock_free_rows})",
             [sql.time(now), False, *parameters, limit],
         )

@@ -78,11 +78,10 @@ def record(
 def _take_notes(worker_ids: Collection[uuid.UUID]) -> tuple[list[uuid.UUID], set[uuid.UUID]]:
     """Read and wipe the notes of workers; give those that take turns, and what they noted."""
     sql = dialect()
-    skip = "FOR NO KEY UPDATE SKIP LOCKED" if sql.name == "postgresql" else ""
     with connection().cursor() as cursor:
         cursor.execute(
             f"SELECT id, in_turn FROM aion_worker WHERE {sql.among('id', 'uuid')} "
-            f"AND in_turn <> '' {skip}",
+            f"AND in_turn <> '' {sql.lock_free_rows}",
             [sql.many(worker_ids)],
         )
         rows = [(sql.read_uuid(row[0]), row[1]) for row in cursor.fetchall()]

@@ -41,10 +41,9 @@ def is_recorded(run_id: uuid.UUID, activity_id: str) -> bool:
     although the connection has broken. Must run inside a transaction.
     """
     sql = dialect()
-    lock = "FOR NO KEY UPDATE" if sql.name == "postgresql" else ""
     run = sql.uuid(run_id)
     with connection().cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM aion_run WHERE id = %s {lock}", [run])
+        cursor.execute(f"SELECT 1 FROM aion_run WHERE id = %s {sql.lock_rows}", [run])
         cursor.execute(
             "SELECT body FROM aion_message WHERE run_id = %s AND kind = 'ActivityCompleted' "
             "UNION ALL "

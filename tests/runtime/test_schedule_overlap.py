@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from aion import client, workflow
 from aion.core.errors import ApplicationError
 from aion.models import Run
+from aion.schedules.spec import ScheduleSpec
 from tests.runtime.schedule_kit import finish, kinds, minutes, open_ids, scheduled, skipped, started
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine
@@ -55,6 +57,40 @@ def test_buffer_all_runs_one_after_the_other(engine: Engine, clock: StandingCloc
 
     assert open_ids() == []
     assert started() == ["12:01", "12:02", "12:03"]
+
+
+def test_what_waits_starts_though_others_operate_the_schedule_before_the_tick(
+    engine: Engine, clock: StandingClock
+) -> None:
+    until = clock.at + dt.timedelta(minutes=2)
+    schedule = scheduled(ScheduleSpec(crons=("* * * * *",), end_at=until), overlap="buffer_all")
+    minutes(clock, engine, 2)
+    schedule.pause()
+    finish(engine)
+    minutes(clock, engine, 1)  # the end is noticed, and no time is to come
+    schedule.resume()
+
+    schedule.trigger("skip")
+    engine.tick()
+
+    assert open_ids() == [SECOND]
+
+
+def test_what_waits_is_skipped_when_no_actions_are_left(
+    engine: Engine, clock: StandingClock
+) -> None:
+    schedule = scheduled(overlap="buffer_all", remaining_actions=1)
+    minutes(clock, engine, 1)
+    schedule.update(remaining_actions=2)
+    minutes(clock, engine, 2)
+    schedule.update(remaining_actions=0)
+
+    finish(engine)
+    engine.tick()
+
+    assert started() == ["12:01"]
+    assert skipped(schedule) == [("no_actions_left", 2)]
+    assert str(schedule.trigger("skip").state) == "running"
 
 
 def test_buffer_all_is_bounded(

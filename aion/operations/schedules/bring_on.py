@@ -14,7 +14,13 @@ from aion.models import Firing
 from aion.models.schedules import FiringState
 from aion.operations.clock import clock
 from aion.operations.schedules.course import TIME, Course
-from aion.operations.schedules.firing import check_startable, fire, new_firing, start_run
+from aion.operations.schedules.firing import (
+    check_startable,
+    fire,
+    new_firing,
+    skip,
+    start_run,
+)
 from aion.operations.schedules.settling import settle
 from aion.schedules.config import CatchUp
 from aion.schedules.spec import ScheduleSpec, occurrences_after, times_after
@@ -58,6 +64,7 @@ def set_aside(key: uuid.UUID, error: BaseException) -> None:
 
 def bring_on_course(course: Course) -> None:
     """Bring a locked schedule on. Its caller saves it."""
+    course.brought_on()
     settle(course)
     failed = course.schedule.failed_count
     for step in (_start_buffered, _decide_asked, _decide_due):
@@ -103,6 +110,10 @@ def _start_buffered(course: Course) -> None:
     for firing in list(course.buffered):
         if course.running:
             return
+        if firing.source == TIME and course.schedule.remaining_actions == 0:
+            course.buffered.remove(firing)
+            skip(course, firing, "no_actions_left")
+            continue
         if firing.source == TIME and not course.fires:
             continue
         if not _attempt(course, firing, _start_waiting):

@@ -45,6 +45,10 @@ class Course:
         self.now = now
         self.starts = 0
         self.unfinished = False  # there is more to do than one transaction takes
+        # A look that the next tick owes, besides that at the next time: whoever only changes the schedule,
+        # and does not bring it on, leaves it.
+        owed = schedule.due_at != schedule.next_at
+        self._owed_at: dt.datetime | None = schedule.due_at if owed else None
         self._events: list[ScheduleEvent] = []
         self._saved: set[str] = set()  # what is written besides the state
 
@@ -61,6 +65,10 @@ class Course:
             PayloadUnavailable: its payloads cannot be brought back.
         """
         return opened_action(self.config.action, self.schedule)
+
+    def brought_on(self) -> None:
+        """Say that what an earlier transaction left to do is done, or is `unfinished` anew."""
+        self._owed_at = None
 
     @cached_property
     def running(self) -> list[Firing]:
@@ -218,8 +226,8 @@ class Course:
             doublings: int = min(schedule.problem_count - 1, _MOST_DOUBLINGS)
             delay: dt.timedelta = min(_FIRST_BACKOFF * 2**doublings, _LAST_BACKOFF)
             return self.now + delay
-        next_at: dt.datetime | None = schedule.next_at
-        return self.now if self.unfinished else next_at
+        moments = (schedule.next_at, self._owed_at, self.now if self.unfinished else None)
+        return min((moment for moment in moments if moment is not None), default=None)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
