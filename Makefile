@@ -60,7 +60,7 @@ schedules: .venv/.dev ## Fire 200 schedules each second for a minute, and miss h
 overload: .venv/.dev ## Start runs faster than a worker takes them, for AION_OVERLOAD_SECONDS=300
 	AION_OVERLOAD_SECONDS=$${AION_OVERLOAD_SECONDS:-300} $(PY) tools/test.py --backend postgres tests/acceptance/test_overload.py -s --workers 0
 
-simulate: .venv/.dev ## Live seeded worlds of workers and faults: make simulate SECONDS=600 SEED=1
+simulate: .venv/.dev ## Live seeded worlds of workers and faults on all processors: make simulate SECONDS=600 SEED=1
 	$(PY) -m tests.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 check: .venv/.dev ## Run every check but the tests

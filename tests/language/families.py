@@ -8,6 +8,7 @@ on the rows alone, so it is the same for a worker that forgets.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from tests.support.engine import Engine
 Node = list[Any]
 
 RETRIED = RetryPolicy(maximum_attempts=2, jitter=0.0)
+A_BREATH = dt.timedelta(seconds=5)
 
 
 class Deliberate(Exception):
@@ -90,6 +92,17 @@ class Member:
     async def do_booking(self, local: bool) -> None:
         booking = kit.booking.with_options(retry=RETRIED, local=local)
         self.trace.append(await booking.execute("book", "a"))
+
+    async def do_watched(self, name: str) -> None:
+        watched = kit.act.with_options(retry=RETRIED, heartbeat_timeout=A_BREATH)
+        self.trace.append(await watched.execute(name))
+
+    async def do_queued(self, queue: str, key: str) -> None:
+        queued = kit.act.with_options(retry=RETRIED, task_queue=queue, limit_key=key)
+        self.trace.append(await queued.execute("work", "a"))
+
+    async def do_forever(self) -> None:
+        await workflow.wait_condition(lambda: False)
 
     async def do_sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

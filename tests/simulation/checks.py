@@ -11,21 +11,25 @@ import msgspec
 from django.db import connection
 
 from aion.core import events
-from aion.models import Message, Request, Run
+from aion.core.pending import effective
+from aion.models import Event, Message, Request, Run
 from aion.store import histories
 from aion_engine.runtime.recovery import Recovery
 from tests.acceptance import invariants
 from tests.language.worlds import check_everything
+from tests.simulation.schedule_checks import schedule_problems
 from tests.simulation.workload import Workload
 
 BOOKED = msgspec.Raw(b'"booked a"')
+HUNG = msgspec.Raw(b'"hung"')
 
 
 def problems(work: Workload) -> list[str]:
     """Give a sentence for each invariant that does not hold."""
-    found = [*work.world.problems, *_open_runs(), *_row_problems()]
+    found = [*work.world.problems, *_open_runs(), *_row_problems(), *schedule_problems()]
     lives = _lives()
-    found += [*_signals(work, lives), *_starts(work, lives), *_bookings(lives)]
+    found += [*_signals(work, lives), *_starts(work, lives), *_bookings(lives), *_watched(lives)]
+    found += _last_attempts(work, lives)
     if not found:
         found += _recovered()
     return found
@@ -33,6 +37,7 @@ def problems(work: Workload) -> list[str]:
 
 def _row_problems() -> Iterator[str]:
     yield from invariants.problems()
+    yield from invariants.unfinished()
     try:
         check_everything()
     except Exception as error:
@@ -46,6 +51,7 @@ def _open_runs() -> Iterator[str]:
 
 
 Chain = list[tuple[Any, list[events.Event]]]
+"""Runs of a workflow id with what has happened in each and was not undone."""
 
 
 def _lives() -> dict[str, Chain]:
@@ -54,26 +60,31 @@ def _lives() -> dict[str, Chain]:
     rows = list(Run.objects.order_by("first_seq"))
     recorded = histories.load(run.id for run in rows)
     for run in rows:
-        life = [one.event for one in recorded[run.id]]
+        life = [one.event for one in effective(recorded[run.id])]
         found.setdefault(run.workflow_id, []).append((run, life))
     return found
 
 
 def _signals(work: Workload, lives: dict[str, Chain]) -> Iterator[str]:
-    """What was accepted is seen once, unless somebody ended the run without its code."""
+    """What was accepted is seen once, unless somebody ended the chain without its code."""
     for workflow_id, key in work.accepted:
         chain = lives[workflow_id]
         told = [event for _, life in chain for event in life]
         seen = [e for e in told if isinstance(e, events.SignalReceived) and e.request_id == key]
-        ended = any(isinstance(event, events.WorkflowTerminated) for event in told)
-        if not seen and not ended:
+        if not seen and not _ended_from_outside(workflow_id):
             yield f"signal {key} for {workflow_id} was accepted and is not in its history"
         successors = sum(run.continued_from_run_id is not None for run, _ in chain)
-        if len(seen) > 1 + successors:  # forwarded unread, it is there once more
+        if len(seen) > 1 + successors:  # forwarded unread, or copied, it is there once more
             yield f"signal {key} for {workflow_id} is {len(seen)} times in its history"
     gone = set(Request.objects.values_list("request_id", flat=True)).intersection(work.withdrawn)
     if gone:
         yield f"rolled back and taken all the same: {gone}"
+
+
+def _ended_from_outside(workflow_id: str) -> bool:
+    """Whether a run was terminated, maybe to be reopened later. A reset sends what was unread again."""
+    ends = Event.objects.filter(run__workflow_id=workflow_id, kind="WorkflowTerminated")
+    return any('"reason":"reset"' not in text for text in ends.values_list("attributes", flat=True))
 
 
 def _starts(work: Workload, lives: dict[str, Chain]) -> Iterator[str]:
@@ -88,19 +99,70 @@ def _starts(work: Workload, lives: dict[str, Chain]) -> Iterator[str]:
 
 
 def _bookings(lives: dict[str, Chain]) -> Iterator[str]:
-    """A transactional activity's writes are there once where its outcome is, and never twice."""
+    """A transactional activity's writes are there once where its outcome is, and never twice.
+
+    A reopened run may order an activity anew of which the result, or the whole order, was undone.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT run, activity FROM sim_ledger")
         booked = Counter((run, activity) for run, activity in cursor.fetchall())
-    for (run, activity), count in booked.items():
-        if count > 1:
-            yield f"activity {activity} of run {run} has booked {count} times"
     for chain in lives.values():
-        for row, life in chain:
+        before = {run.id: run.continued_from_run_id for run, _ in chain}
+        for run, life in chain:
+            reopened = sum(isinstance(event, events.WorkflowReopened) for event in life)
+            for each in _booked(life):
+                line = _line(run.id, before)
+                if not any((str(one), each) in booked for one in line):
+                    yield f"activity {each} of run {run.id} has not booked"
+            for (run_id, activity), count in booked.items():
+                if run_id == str(run.id) and count > 1 + reopened:
+                    yield f"activity {activity} of run {run_id} has booked {count} times"
+
+
+def _booked(life: list[events.Event]) -> Iterator[str]:
+    for event in life:
+        if isinstance(event, events.ActivityCompleted) and event.result == BOOKED:
+            yield event.activity_id
+
+
+def _line(run_id: Any, before: dict[Any, Any]) -> Iterator[Any]:
+    """A run and those before it, of which a reset has copied."""
+    while run_id is not None:
+        yield run_id
+        run_id = before[run_id]
+
+
+def _watched(lives: dict[str, Chain]) -> Iterator[str]:
+    """What gives no sign of life never completes; and no pause of a run is filled with its life."""
+    for chain in lives.values():
+        for run, life in chain:
+            paused = False
             for event in life:
-                done = isinstance(event, events.ActivityCompleted) and event.result == BOOKED
-                if done and (str(row.id), event.activity_id) not in booked:
-                    yield f"activity {event.activity_id} of run {row.id} has not booked"
+                if isinstance(event, events.ActivityCompleted) and event.result == HUNG:
+                    yield f"activity {event.activity_id} of run {run.id} hung, and was let"
+                if paused and isinstance(event, _LIFE):
+                    yield f"run {run.id} is paused and takes {type(event).__name__}"
+                if isinstance(event, events.WorkflowPaused | events.WorkflowResumed):
+                    paused = isinstance(event, events.WorkflowPaused)
+
+
+def _last_attempts(work: Workload, lives: dict[str, Chain]) -> Iterator[str]:
+    """An outcome is that of the last attempt: one that was given up has none."""
+    for chain in lives.values():
+        for run, life in chain:
+            if any(isinstance(event, events.WorkflowReopened) for event in life):
+                continue  # its activities may have begun anew
+            for event in life:
+                if isinstance(event, events.ActivityStarted):
+                    begun = work.activities.begun.get((str(run.id), event.activity_id), 0)
+                    if begun > event.attempt:
+                        yield (
+                            f"activity {event.activity_id} of run {run.id} ended with attempt "
+                            f"{event.attempt}, and {begun} had begun"
+                        )
+
+
+_LIFE = (events.ActivityOutcome, events.TimerFired, events.SignalReceived, events.UpdateAccepted)
 
 
 def _recovered() -> Iterator[str]:

@@ -20,11 +20,11 @@ Ids of a sequence are taken for good, like those of PostgreSQL: a later id may b
 
 from __future__ import annotations
 
-import re
 import sqlite3
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
+
+from tests.simulation.statements import Statement
 
 Key = tuple[Any, ...]
 
@@ -42,59 +42,6 @@ class Transaction:
         self.savepoints: list[tuple[str, dict[Key, Any], set[Key]]] = []
         self.waits_for: Transaction | None = None
         self.over = False
-
-
-class Statement:
-    """A statement as SQLite runs it, and what its text says about locks."""
-
-    def __init__(self, sql: str, with_parameters: bool) -> None:
-        text = re.sub(r"(?<!%)%s", "?", sql).replace("%%", "%") if with_parameters else sql
-        found = _LOCK.findall(text)
-        self.text = _LOCK.sub("", text)
-        self.skips = "SKIP LOCKED" in text
-        verb = self.text.split(None, 1)[0].upper()
-        self.name = self.text.replace('"', "").split()[-1]
-        if found and verb == "WITH":
-            self.kind = "claim"
-            self.again = self._of_locked_run()
-        elif found and verb == "SELECT":
-            self.kind = "lock"
-            self._tell_ids()
-        else:
-            self.kind = _KINDS.get(verb, "read")
-            if self.kind == "rollback" and " TO " not in self.text:
-                self.kind = "rollback all"
-
-    def _tell_ids(self) -> None:
-        """Let a locking statement say which rows it found, in its first column."""
-        match = re.search(r"FROM (\w+)( r\b)?", self.text)
-        assert match is not None, self.text
-        self.table = match[1]
-        alias = "r." if match[2] else ""
-        self.text = re.sub(r"^SELECT ", f"SELECT {alias}id, ", self.text)
-
-    def _of_locked_run(self) -> str:
-        """What a claim looks at once more when it has the lock: the run's row, and who owns it."""
-        match = re.search(r"SELECT (r\.id, .*?) FROM aion_message", self.text)
-        assert match is not None, self.text
-        return (
-            f"SELECT {match[1]} FROM aion_run r WHERE r.id = ? "
-            "AND (r.owner_id IS NULL OR r.owner_id = ?)"
-        )
-
-
-_LOCK = re.compile(r" *FOR (?:NO KEY UPDATE|SHARE)(?: OF r)?(?: SKIP LOCKED)?")
-_KINDS = {
-    "INSERT": "write",
-    "UPDATE": "write",
-    "DELETE": "write",
-    "BEGIN": "begin",
-    "SAVEPOINT": "savepoint",
-    "RELEASE": "release",
-    "ROLLBACK": "rollback",
-}
-
-statement = lru_cache(maxsize=5_000)(Statement)
 
 
 class Table:
@@ -130,6 +77,14 @@ class Table:
                 return [("timer", row[at("run_id")], row[at("timer_id")])]
             case "aion_activitytask":
                 return [("activity", row[at("run_id")], row[at("activity_id")])]
+            case "aion_schedule":
+                return [("schedule", row[at("schedule_id")])]
+            case "aion_firing":
+                return [
+                    ("firing", *(row[at(name)] for name in ("schedule_id", "nominal_at", "key")))
+                ]
+            case "aion_scheduleevent":
+                return [("asked", row[at("schedule_id")], row[at("request_id")] or row[at("seq")])]
         return []
 
 
@@ -141,9 +96,11 @@ class Database:
         self.tables: dict[str, Table] = {}
         self.wait: Callable[[Transaction], None] = _nobody_waits
         self.snapshot_taken: Callable[[], None] = lambda: None
+        self.committed: Callable[[Transaction], None] = lambda one: None
         self.deadlocks = 0
         self.commits = 0  # of transactions that have written something
         self._mounted: Transaction | None = None
+        self._writer: Transaction | None = None
         self._locked: dict[Key, Transaction] = {}
         self._touched: list[tuple[Table, str, Sequence[Any]]] = []
         self._silent = False
@@ -154,6 +111,7 @@ class Database:
     def watch(self) -> None:
         """Look at the tables that there are, and hear of what is written into them."""
         self.raw.create_function("touch", -1, self._touch)
+        self.raw.create_function("is_free", 2, self._is_free)
         found = self.raw.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         ).fetchall()
@@ -187,10 +145,10 @@ class Database:
         self._silent = False
         self.deadlocks = 0
 
-    def look(self, sql: str) -> Any:
-        """Give one value of what is committed."""
+    def look(self, sql: str) -> list[Any]:
+        """Give rows of what is committed."""
         self._unmount()
-        return self.raw.execute(sql).fetchone()[0]
+        return self.raw.execute(sql).fetchall()
 
     def _touch(self, name: str, verb: str, *row: Any) -> None:
         if not self._silent:
@@ -254,6 +212,7 @@ class Database:
     ) -> tuple[list[Any], int]:
         while True:
             self._mount(one, writes=True)
+            self._writer = one
             self._touched = []
             try:
                 execute = self.raw.executemany if many else self.raw.execute
@@ -268,6 +227,9 @@ class Database:
                 return rows, cursor.rowcount
             self._unmount()
             self._wait(one, holder)
+
+    def _is_free(self, name: str, key: Any) -> bool:
+        return self._locked.get((name, key)) in (None, self._writer)
 
     def _holder(
         self, one: Transaction, touched: list[tuple[Table, str, Sequence[Any]]]
@@ -354,6 +316,8 @@ class Database:
             self.raw.execute("COMMIT")
             self.commits += 1
         self._end(one)
+        if one.changes:
+            self.committed(one)
 
     def rollback(self, one: Transaction) -> None:
         if self._mounted is one:

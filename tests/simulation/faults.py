@@ -15,6 +15,9 @@ class Faults:
         self._statement = rng.choice([0.0, 0.001, 0.01])
         self._between = rng.choice([0.0, 0.005, 0.02])
         self._message = rng.choice([0.0, 0.1, 0.4])
+        self._bundle = rng.choice([0.0, 0.5, 0.9])
+        self.at_once = rng.random() < 0.6  # whether an outcome is one statement, as on PostgreSQL
+        self.beats = rng.choice([0, 1, 1, 2])
 
     def switches(self, kind: str = "") -> bool:
         """Whether another actor goes on before this statement."""
@@ -47,3 +50,7 @@ class Faults:
         if self._rng.random() < self._message:
             return self._rng.choice([[], [*delays, self._rng.expovariate(0.2)]])
         return delays
+
+    def bundles(self) -> bool:
+        """Whether an attempt travels with others that wait."""
+        return self._rng.random() < self._bundle

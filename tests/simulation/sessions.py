@@ -9,9 +9,11 @@ from typing import Any
 import django.db
 from django.db import connections
 from django.db.backends.sqlite3.base import DatabaseWrapper
+from django.db.backends.sqlite3.features import DatabaseFeatures
 
 from aion.store import dialects
-from tests.simulation.database import Database, Killed, Statement, Transaction, statement
+from tests.simulation.database import Database, Killed, Transaction
+from tests.simulation.statements import Statement, statement
 
 
 class SimulatedDialect(dialects.SQLite):
@@ -180,8 +182,18 @@ class SimulatedCursor:
         self._rows = []
 
 
+class SimulatedFeatures(DatabaseFeatures):
+    """What lets the ORM say which rows it locks."""
+
+    has_select_for_update = True
+    has_select_for_update_skip_locked = True
+    has_select_for_no_key_update = True
+
+
 class SimulatedDatabaseWrapper(DatabaseWrapper):
     """Django's connection of one actor. It connects anew when it was closed."""
+
+    features_class = SimulatedFeatures
 
     def __init__(self, database: Database, before: Callable[[Session, str], None]) -> None:
         settings = {

@@ -17,16 +17,21 @@ from aion.operations.clock import clock as system_clock
 from aion.store import attribute_registry, dialects, fencing
 from aion_engine.replay import instance
 from tests.simulation import world as worlds
+from tests.simulation.activities import LEDGER
 from tests.simulation.checks import problems
 from tests.simulation.database import Database
 from tests.simulation.machine import simulated_machine
+from tests.simulation.outcomes import at_once_in_some_worlds
+from tests.simulation.processes import pools_of_their_own
+from tests.simulation.programs import QUEUES
 from tests.simulation.scheduler import Stuck
 from tests.simulation.sessions import SimulatedDatabaseWrapper, SimulatedDialect
-from tests.simulation.workload import LEDGER, Workload
+from tests.simulation.workload import Workload
 from tests.simulation.world import World
 from tests.support import kit
 
-MOST_STEPS = 3_000
+MOST_STEPS = 12_000
+STATEMENTS = 8  # for each step, at most
 MOST_SECONDS = 600.0  # of the world's time, after everything is well again
 
 
@@ -52,11 +57,12 @@ def simulated() -> Iterator[Database]:
     before = (log.level, log.propagate)
     aion = {
         **settings.AION,
-        "DISPATCHER": "tests.simulation.world.Dispatcher",
-        "BELL": "tests.simulation.world.Bell",
+        "DISPATCHER": "tests.simulation.broker.Dispatcher",
+        "BELL": "tests.simulation.broker.Bell",
         "POLL_INTERVAL": 10.0,
         "TICK_INTERVAL": 5.0,
         "TICK_STALE_AFTER": 10.0,
+        "ACTIVITY_LIMITS": QUEUES,
         "TUNE_GC": False,  # for each loop there is
     }
     try:
@@ -71,6 +77,8 @@ def simulated() -> Iterator[Database]:
             override_settings(AION=aion),
             mock.patch.dict(dialects._DIALECTS, sqlite=SimulatedDialect()),
             simulated_machine(),
+            pools_of_their_own(),
+            at_once_in_some_worlds(),
             mock.patch.object(fencing, "end_sessions", lambda w: worlds.current.end_sessions(w)),
             mock.patch.dict(kit.ACTS),
         ):
@@ -104,15 +112,19 @@ def play(
     world = World(seed, database, traced=traced)
     work = Workload(world)
     scheduler = world.scheduler
+    world.most_statements = STATEMENTS * most_steps
     try:
         bad_until = world.rng.choice([2.0, 8.0, 30.0])
-        while scheduler.now < bad_until and scheduler.steps < most_steps:
+        while scheduler.now < bad_until and scheduler.steps < most_steps / 3:
             world.step(bad_until)
         world.heal()
-        until, last_step = scheduler.now + MOST_SECONDS, scheduler.steps + most_steps
-        rest = _Rest(world)
+        until, rest = scheduler.now + MOST_SECONDS, _Rest(world)
         while not rest.has_come():
-            if scheduler.now > until or scheduler.steps > last_step:
+            if (
+                scheduler.now > until
+                or scheduler.steps > most_steps
+                or world.statements > world.most_statements
+            ):
                 raise Stuck("the world does not come to rest")
             world.step()
     except Stuck as stuck:
@@ -142,12 +154,15 @@ class _Rest:
             return False
         if database.commits != self._looked_at:
             self._looked_at = database.commits
-            self._found = not database.look(_WAITING)
+            [(waiting,)] = database.look(_WAITING)
+            self._found = not waiting
         return self._found
 
 
 _WAITING = (
     "SELECT EXISTS (SELECT 1 FROM aion_run WHERE closed_at IS NULL OR owner_id IS NOT NULL) "
     "OR EXISTS (SELECT 1 FROM aion_message) OR EXISTS (SELECT 1 FROM aion_activitytask) "
-    "OR EXISTS (SELECT 1 FROM aion_timer)"
+    "OR EXISTS (SELECT 1 FROM aion_timer) "
+    "OR EXISTS (SELECT 1 FROM aion_firing WHERE state NOT IN ('ended', 'skipped')) "
+    "OR EXISTS (SELECT 1 FROM aion_schedule WHERE next_at IS NOT NULL)"
 )

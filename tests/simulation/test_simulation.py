@@ -10,17 +10,18 @@ import pytest
 from tests.simulation.database import Database
 from tests.simulation.simulator import play
 
-SEEDS = range(100, 130)
+SEEDS = range(100, 112)
 
 FAILED_ONCE = {
+    41: "a resumed schedule forgot what waited, when it was triggered before the next tick",
     148: "the end of a terminated run lay before its last event: the client's clock was behind",
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", SEEDS[::10])
+@pytest.mark.parametrize("first", SEEDS[::4])
 def test_every_promise_holds_at_rest(first: int, simulation: Database) -> None:
-    for seed in range(first, first + 10):
+    for seed in range(first, first + 4):
         _, problems = play(seed, simulation)
 
         assert not problems, f"seed {seed}: {problems}"

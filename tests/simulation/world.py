@@ -1,198 +1,32 @@
 """A simulated installation: processes on hosts with clocks of their own, a broker, and what befalls them.
 
 Turn loops, local activities, keepers, ticks, attempts and clients are the real ones; each runs in an actor.
-Not real are the threads (actors), the broker (a list that loses, repeats, delays and reorders), the bell
-(some rings get lost), the database (see `database`), and time.
+Not real are the threads (actors), the broker and the bell (see `broker`), the database (see `database`), and
+time.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connections
 
 from aion.conf import settings
-from aion.core.ports import Handover
-from aion.store.workers import WorkerIdentity
-from aion_engine.replay.watchdog import Watchdog
-from aion_engine.runtime import execution
-from aion_engine.runtime.execution import Running
-from aion_engine.runtime.giving_up import hand_over
-from aion_engine.runtime.keeper import Keeper
-from aion_engine.runtime.local_activities import Job, LocalActivities
 from aion_engine.runtime.tick import tick
-from aion_engine.runtime.turn_loop import TurnLoop
+from tests.simulation.broker import Broker
 from tests.simulation.database import Database, Transaction
 from tests.simulation.faults import Faults
+from tests.simulation.processes import Beat, Host, Process
 from tests.simulation.scheduler import Scheduler
 from tests.simulation.sessions import Session, SimulatedDatabaseWrapper
 from tests.support.clocks import START
 
 current: World
-
-
-class Host:
-    """A machine; its clock may be wrong."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.skew = 0.0
-
-
-class Process:
-    """A worker: a loop, a keeper, and attempts as they come."""
-
-    def __init__(self, world: World, number: int, host: Host) -> None:
-        self.world = world
-        self.host = host
-        self.name = f"worker {number}"
-        self.stopping = False
-        self.attempts: list[Running] = []
-        self.identity = WorkerIdentity(world.new_id(), self.name, host.name, number, ("default",))
-        self.keeper = Keeper(self.identity, running=lambda: self.attempts)
-        self.loop: Loop
-        world.spawn(f"loop of {self.name}", self._take_turns, self)
-        world.spawn(f"keeper of {self.name}", self._keep, self)
-
-    def _take_turns(self) -> None:
-        self.loop = Loop(self)
-        self.loop.run()
-        self.world.note(f"{self.name} has stopped its loop")
-
-    def _keep(self) -> None:
-        """The life of the real keeper's thread, which looks at the machine's clock for its pauses."""
-        while not self.stopping:
-            try:
-                self.keeper._beat()
-                self.keeper._look_at_attempts(also_idle=True)
-                self.keeper._tick_if_stale()
-            except DatabaseError:
-                connections["default"].close()
-            self.world.scheduler.sleep(settings.LEASE / 2)
-        with contextlib.suppress(DatabaseError):  # its leases end by time-out then
-            hand_over(self.identity.id, now=self.world.time())
-
-    def stop(self) -> None:
-        """What a SIGTERM does."""
-        self.stopping = True
-        self.loop.stop()
-        for running in self.attempts:
-            running.context.stop("shutdown")
-
-    def perform(self, task_id: uuid.UUID, attempt: int) -> None:
-        """Do what a Celery task or a thread of `aion_worker` does."""
-        running = execution.begin(task_id, attempt, self.identity)
-        if running is not None:
-            running.begun = self.world.scheduler.now
-            self.attempts.append(running)
-            try:
-                execution.run(running, self.identity)
-            finally:
-                self.attempts.remove(running)
-
-
-class Loop(TurnLoop):
-    """The real loop; it waits in virtual time, and its local activities are actors."""
-
-    def __init__(self, process: Process) -> None:
-        super().__init__(process.identity.id)
-        self._world = process.world
-        self.local = Local(process, wake=self._ring_self)
-        self.turns._watchdog = Watchdog(0)  # it looks at the machine's clock
-
-    def _gather(self) -> None:
-        """Local outcomes come when they come."""
-
-    def _let_gather(self, took: float) -> None:
-        """And so does what a small batch could wait for."""
-        if current.faults.switches():
-            current.scheduler.sleep(0.0)
-
-    def _recover(self) -> None:
-        self.turns.cache.clear()
-        connections["default"].close()
-        self._world.scheduler.sleep(self._pause)
-
-
-class Local(LocalActivities):
-    """Local activities, each in an actor of its own."""
-
-    def __init__(self, process: Process, **options: Any) -> None:
-        super().__init__(process.identity.id, threads=0, **options)
-        self._process = process
-
-    def _put(self, jobs: list[Job]) -> None:
-        for job in jobs:
-            self._busy += 1
-            self._process.world.spawn(
-                f"local {job.activity.activity_id}", lambda job=job: self._do(job), self._process
-            )
-
-    def _do(self, job: Job) -> None:
-        try:
-            if not self._stopping:
-                self._run(job)
-        finally:
-            self._busy -= 1
-
-    def _tidy(self) -> None:
-        """The session ends with the actor."""
-
-
-class Bell:
-    """Rings for the loops of all processes, and sometimes does not."""
-
-    listens = drives = False
-
-    def ring_loops(self) -> None:
-        for actor in current.scheduler.actors:
-            if actor.hears_bells and not current.faults.loses_ring():
-                actor.wakes_at = current.scheduler.now
-
-    def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
-        pass
-
-    def loop_waiter(self) -> Waiter:
-        return Waiter()
-
-    def result_waiter(self, run_id: uuid.UUID) -> Waiter:
-        return Waiter()
-
-
-class Waiter:
-    """Waits in virtual time."""
-
-    rung = False
-
-    def wait(self, timeout: float) -> bool:
-        if not self.rung:
-            current.scheduler.sleep(timeout, hears_bells=True)
-        self.rung = False
-        return True
-
-    def ring(self) -> None:
-        self.rung = True
-        for actor in current.scheduler.actors:
-            if actor.hears_bells:
-                actor.wakes_at = current.scheduler.now
-
-    def close(self) -> None:
-        pass
-
-
-class Dispatcher:
-    """Puts messages into the broker, which does with them what it likes."""
-
-    def publish(self, handovers: Sequence[Handover]) -> None:
-        for one in handovers:
-            for delay in current.faults.deliveries():
-                current.broker.append((current.scheduler.now + delay, one.task_id, one.attempt))
 
 
 class World:
@@ -206,16 +40,21 @@ class World:
         self.database = database
         self.scheduler = Scheduler(self.rng)
         self.faults = Faults(self.rng)
-        self.broker: list[tuple[float, uuid.UUID, int]] = []
+        self.broker = Broker(self)
         self.hosts = [Host("a"), Host("b"), Host("c")]
         self.processes: list[Process] = []
         self.problems: list[str] = []
         self.trace: list[str] | None = [] if traced else None
+        self.statements = 0
+        self.most_statements = 0  # behind them nobody goes on unseen
         self._ids = 0
         self._made = 0
         database.empty()
         database.wait = self._wait
         database.snapshot_taken = self._snapshot_taken
+        database.committed = lambda one: None
+        for number in range(self.faults.beats):
+            self.add_beat(number)
 
     # --- what the code under test reads ---
 
@@ -286,7 +125,8 @@ class World:
             return
         if self.trace is not None and kind in ("commit", "claim"):
             self.note(kind)
-        if self.faults.switches(kind):
+        self.statements += 1
+        if self.faults.switches(kind) or self.statements > self.most_statements:
             self.scheduler.give_way()
         match self.faults.at(kind):
             case "break":
@@ -300,30 +140,23 @@ class World:
     def step(self, until: float = float("inf")) -> bool:
         self._befall()
         self._deliver()
-        due = min((one[0] for one in self.broker), default=until)
-        return self.scheduler.step(min(due, until)) or bool(self.broker)
+        due = min(self.broker.next_due(), until)
+        return self.scheduler.step(due) or due < until
 
     def _deliver(self) -> None:
-        now = self.scheduler.now
-        due = [one for one in self.broker if one[0] <= now]
         able = [one for one in self.processes if not one.stopping]
-        if not due or not able:
-            if due:
-                self.broker = [(max(at, now + 1.0), *rest) for at, *rest in self.broker]  # type: ignore[misc]
-            return
-        for one in due:
-            self.broker.remove(one)
-            _, task_id, attempt = one
+        for message in self.broker.take_due(somebody=bool(able)):
             process = self.rng.choice(able)
+            task_id, attempt = message.attempts[0]
             self.spawn(
                 f"attempt {attempt} of {task_id.hex[8:12]}",
-                lambda p=process, t=task_id, a=attempt: self._perform(p, t, a),
+                lambda p=process, m=message: self._perform(p, m.attempts),
                 process,
             )
 
-    def _perform(self, process: Process, task_id: uuid.UUID, attempt: int) -> None:
+    def _perform(self, process: Process, attempts: list[tuple[uuid.UUID, int]]) -> None:
         try:
-            process.perform(task_id, attempt)
+            process.perform(attempts)
         except DatabaseError as error:
             self.note(f"attempt lost: {error}")  # Celery would log it; the row is the truth
 
@@ -343,7 +176,7 @@ class World:
             case "jump":
                 self.rng.choice(self.hosts).skew = self.rng.uniform(-20.0, 20.0)
             case "flush":
-                self.broker.clear()
+                self.broker.waiting.clear()
             case "break" if self.scheduler.actors:
                 actor = self.rng.choice(self.scheduler.actors)
                 if actor.database.connection is not None:
@@ -366,11 +199,16 @@ class World:
         self.faults.over = True
         for host in self.hosts:
             host.skew = 0.0
-        self.spawn("beat", self._beat, self)
+        self.add_beat(self.faults.beats)
 
     @property
     def host(self) -> Host:
         return self.hosts[0]
+
+    def add_beat(self, number: int) -> None:
+        """Let Celery's beat tick on one of the hosts; there may be several, by mistake."""
+        beat = Beat(self.rng.choice(self.hosts))
+        self.spawn(f"beat {number}", self._beat, beat)
 
     def _beat(self) -> None:
         while True:
