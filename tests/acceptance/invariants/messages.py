@@ -52,6 +52,8 @@ def _delivered_but_not_received() -> Iterator[str]:
         f"SELECT s.run_id, {field('s', 'request_id')} FROM aion_event s JOIN aion_event d "
         "ON d.run_id = s.run_id AND d.kind = 'ExternalRequestDelivered' "
         f"AND {field('d', 'request_id')} = {field('s', 'request_id')} WHERE s.kind = 'SignalSent' "
+        "AND NOT EXISTS (SELECT 1 FROM aion_event o "  # copied by a reset, it was another run's
+        "WHERE o.run_id = s.run_id AND o.seq > s.seq AND o.kind = 'WorkflowReopened') "
         "AND NOT EXISTS (SELECT 1 FROM aion_event r WHERE r.kind = 'SignalReceived' "
         f"AND {field_id('r', 'sender_run_id')} = {run_id('s.run_id')} "
         f"AND {field('r', 'sender_request_id')} = {field('s', 'request_id')})"
@@ -64,6 +66,8 @@ def _answered_twice() -> Iterator[str]:
     found = rows(
         f"SELECT e.run_id, {field('e', 'request_id')}, count(*) FROM aion_event e "
         "WHERE e.kind IN ('ExternalRequestDelivered', 'ExternalRequestFailed') "
+        "AND NOT EXISTS (SELECT 1 FROM aion_event o "
+        "WHERE o.run_id = e.run_id AND o.seq > e.seq AND o.kind = 'WorkflowReopened') "
         f"GROUP BY e.run_id, {field('e', 'request_id')} HAVING count(*) > 1"
     )
     for run, request, count in found:
