@@ -128,6 +128,11 @@ class Activity(Life):
     def step(self) -> None:
         self.engine.act()
 
+    def after(self) -> None:
+        self.engine.tick()
+        self.clock.move(60)  # the pause before the attempt that follows one that was given up
+        super().after()
+
 
 class TimerFires(Life):
     script = "sleeps"
@@ -230,12 +235,19 @@ def undisturbed(born: Born) -> Any:
     return life.outcome()
 
 
+def is_write(sql: str) -> bool:
+    return sql.lstrip("( ").startswith(("INSERT", "UPDATE", "DELETE", "WITH"))
+
+
 # --- at every commit --------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def at_commit(number: int, error: BaseException, *, before: bool) -> Iterator[list[int]]:
-    """Raise at the commit of this number, before or behind it; counts those that there were."""
+    """Raise at the commit of this number, before or behind it; counts those that there were.
+
+    A write outside of a transaction is one of its own.
+    """
     enter, leave = Atomic.__enter__, Atomic.__exit__
     depth, seen = [0], [0]
 
@@ -254,9 +266,20 @@ def at_commit(number: int, error: BaseException, *, before: bool) -> Iterator[li
         if is_commit and seen[0] == number:
             raise error
 
+    def executing(execute: Any, sql: str, *rest: Any) -> Any:
+        is_commit = depth[0] == 0 and is_write(sql)
+        seen[0] += is_commit
+        if is_commit and seen[0] == number and before:
+            raise error
+        answer = execute(sql, *rest)
+        if is_commit and seen[0] == number:
+            raise error
+        return answer
+
     Atomic.__enter__, Atomic.__exit__ = entering, leaving  # type: ignore[method-assign]
     try:
-        yield seen
+        with connection.execute_wrapper(executing):
+            yield seen
     finally:
         Atomic.__enter__, Atomic.__exit__ = enter, leave  # type: ignore[method-assign]
 
@@ -311,7 +334,7 @@ class Refusing:
         self.error = error
 
     def __call__(self, execute: Any, sql: str, *rest: Any) -> Any:
-        if sql.lstrip("( ").startswith(("INSERT", "UPDATE", "DELETE", "WITH")):
+        if is_write(sql):
             self.left -= 1
             if self.left == 0:
                 if self.error == "unknown":
