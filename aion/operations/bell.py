@@ -52,6 +52,10 @@ class SeldomRinging:
     def ring(self) -> None:
         """Ring, or owe it."""
         self._owed = True
+        self.ring_if_due()
+
+    def ring_if_due(self) -> None:
+        """Ring if that is owed and the pause is over. Safe from any thread."""
         if time.monotonic() - self._rung_at >= self._pause:
             self.catch_up()
 

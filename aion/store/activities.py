@@ -37,6 +37,7 @@ from aion.store.attempts import (
     stale,
 )
 from aion.store.dialects import atomic, connection, dialect
+from aion.store.literals import array_literal
 from aion.store.sealing import stored_failure, stored_payload
 
 
@@ -123,6 +124,59 @@ def begun_by(
         sql.uuid(row.id),
         row.attempt,
     ]
+
+
+def begin_all(
+    rows: Sequence[Attempt], *, owner_id: uuid.UUID, pid: int, now: dt.datetime, again: bool = False
+) -> list[Attempt]:
+    """Begin attempts whose rows were read a moment ago, in one transaction; give those that it has begun.
+
+    Their queues must have no limits. What somebody else has begun, or just holds, is left out, so nobody
+    waits with rows in hand. With `again` they may have been begun at the same moment, and the answer lost.
+    """
+    begun: set[uuid.UUID] = set()
+    if again:
+        found = find_all([row.id for row in rows]).values()
+        begun = {row.id for row in found if (row.owner_id, row.started_at) == (owner_id, now)}
+    rest = [row for row in rows if row.id not in begun]
+    if dialect().name == "postgresql":
+        begun |= _begin_at_once(rest, owner_id, pid, now) if rest else set()
+    else:
+        with atomic():
+            begun |= {row.id for row in rest if _begin(row, owner_id, pid, now) is not None}
+    for row in rows:
+        if row.id in begun:
+            row.owner_id, row.started_at = owner_id, now
+    return [row for row in rows if row.id in begun]
+
+
+def _begin_at_once(
+    rows: Sequence[Attempt], owner_id: uuid.UUID, pid: int, now: dt.datetime
+) -> set[uuid.UUID]:
+    deadlines_of = [deadlines.while_running(row.order, row.scheduled_at, now, now) for row in rows]
+    columns: list[list[Any]] = [
+        [row.id for row in rows],
+        [row.attempt for row in rows],
+        [at for at, _ in deadlines_of],
+        [kind for _, kind in deadlines_of],
+    ]
+    found = sessions.at_once(
+        f"{_BEGIN_ALL} {sessions.unhurried().replace('FROM', ', ', 1)}{_WHICH}",
+        [*map(array_literal, columns), owner_id, pid, now, now],
+    )
+    return {row[0] for row in found}
+
+
+_BEGIN_ALL = (
+    "WITH given AS (SELECT * FROM unnest(%s::uuid[], %s::integer[], %s::timestamptz[], %s::text[]) "
+    "AS v(id, attempt, timeout_at, kind)), "
+    "free AS (SELECT a.id, given.timeout_at, given.kind FROM given JOIN aion_activitytask a "
+    f"ON a.id = given.id AND a.attempt = given.attempt WHERE a.{UNBEGUN} AND NOT a.paused "
+    "FOR NO KEY UPDATE OF a SKIP LOCKED) "
+    "UPDATE aion_activitytask AS t SET state = 'running', owner_id = %s, pid = %s, started_at = %s, "
+    "heartbeat_at = %s, timeout_at = free.timeout_at, timeout_kind = free.kind FROM free"
+)
+_WHICH = "WHERE t.id = free.id RETURNING t.id"
 
 
 def ready(

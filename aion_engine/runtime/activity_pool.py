@@ -89,14 +89,14 @@ class ActivityPool:
         free = self._free
         if free <= 0:
             return False
-        waiting = activities.ready(now=clock.now(), limit=free, queues=self._queues)
-        claimed = False
-        for task_id, number in waiting:
-            running = execution.begin(task_id, number, self._worker)
-            if running is not None:
-                claimed = True
-                self._hand_to_thread(running)
-        return claimed
+        waiting = dict(activities.ready(now=clock.now(), limit=free, queues=self._queues))
+        found = activities.find_all(list(waiting)) if waiting else {}
+        rows = [found[each] for each in waiting if each in found]
+        current = [row for row in rows if row.attempt == waiting[row.id]]
+        claimed = execution.begin_all(current, self._worker)
+        for running in claimed:
+            self._hand_to_thread(running)
+        return bool(claimed)
 
     def _hand_to_thread(self, running: Running) -> None:
         with self._lock:

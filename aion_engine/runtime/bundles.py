@@ -39,7 +39,7 @@ from aion_engine.runtime.here import here
 log = logging.getLogger("aion.activities")
 
 HOLD: Final = 0.05  # seconds that a message waits for more behind a backlog
-RINGS: Final = 0.02  # seconds between two rings for outcomes
+RINGS: Final = 0.1  # seconds between two rings for outcomes, while there are more to come
 BACKLOG: Final = 4  # messages that nobody has taken
 _LOOK: Final = 0.02  # seconds between two looks of the watcher
 _PARTS: Final = 8  # at least into so many a backlog is cut, so that as many processes share it
@@ -59,7 +59,6 @@ class Bundle:
     def __init__(self, rows: Sequence[Attempt]) -> None:
         self._lock = threading.Lock()
         self._rest = deque(rows)
-        self.ringing = SeldomRinging(RINGS)
         self._running: Attempt | None = None
         self._since = time.monotonic()
 
@@ -97,6 +96,7 @@ class Watcher:
         self._pid = os.getpid()
         self._change = threading.Condition()
         self._bundles: set[Bundle] = set()
+        self._ringing = SeldomRinging(RINGS)
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
@@ -113,7 +113,7 @@ class Watcher:
                 )
                 self._thread.start()
         try:
-            with seldom(bundle.ringing):
+            with seldom(self._ringing):
                 yield
         finally:
             with self._change:
@@ -127,8 +127,8 @@ class Watcher:
                     self._change.wait()
                 bundles = list(self._bundles)
             try:
+                self._ringing.ring_if_due()
                 for bundle in bundles:
-                    bundle.ringing.catch_up()
                     _hand_over(bundle.leave_if_long(here.durations))
             except Exception:
                 log.exception("Activities behind a long one cannot be handed over; the sweep will")

@@ -24,7 +24,7 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -39,7 +39,7 @@ from aion.core.failures import Failure, failure_from, message_of
 from aion.operations import activity_outcome
 from aion.operations.clock import clock
 from aion.operations.complete_activity import make_token
-from aion.store import activities, fencing
+from aion.store import activities, activity_limits, fencing
 from aion.store.attempts import Attempt, opened
 from aion.store.dialects import atomic, connection
 from aion.store.finishing import Successor
@@ -70,6 +70,15 @@ def begin(
     An attempt whose payloads cannot be decoded or fetched has failed: the policy says what then.
     """
     return _begun(persistently(_Claim(task_id, number, worker, clock.now(), row)), worker)
+
+
+def begin_all(rows: Sequence[Attempt], worker: WorkerIdentity) -> list[Running]:
+    """Claim attempts whose rows were read a moment ago, all at once where their queues have no limits."""
+    free = [row for row in rows if not activity_limits.apply_to(row.task_queue)]
+    claimed = persistently(_ClaimOfAll(free, worker, clock.now())) if free else []
+    found = [_begun(attempt, worker) for attempt in claimed]
+    found += [begin(row.id, row.attempt, worker) for row in rows if row not in free]
+    return [running for running in found if running is not None]
 
 
 def _begun(attempt: Attempt | None, worker: WorkerIdentity) -> Running | None:
@@ -105,6 +114,22 @@ class _Claim:
             now=self.now,
             again=again,
             row=self.row,
+        )
+
+
+@dataclasses.dataclass(slots=True)
+class _ClaimOfAll:
+    """The same for several."""
+
+    rows: Sequence[Attempt]
+    worker: WorkerIdentity
+    now: dt.datetime
+    again: bool = False
+
+    def __call__(self) -> list[Attempt]:
+        again, self.again = self.again, True
+        return activities.begin_all(
+            self.rows, owner_id=self.worker.id, pid=os.getpid(), now=self.now, again=again
         )
 
 

@@ -111,6 +111,74 @@ def test_of_two_claimers_at_once_one_wins() -> None:
     assert ActivityTask.objects.get().owner_id == won[0].owner_id
 
 
+def several(count: int) -> list[Attempt]:
+    ids = [insert_activity(quiet_run(), start_to_close_timeout=seconds(60)) for _ in range(count)]
+    found = activities.find_all(ids)
+    return [found[each] for each in ids]
+
+
+def begin_all(rows: list[Attempt], owner: uuid.UUID = ME, **options: Any) -> list[uuid.UUID]:
+    begun = activities.begin_all(rows, owner_id=owner, pid=77, now=after(2), **options)
+    return [each.id for each in begun]
+
+
+def test_several_begin_at_once_as_each_would() -> None:
+    one, two = several(2)
+
+    assert begin_all([one, two]) == [one.id, two.id]
+
+    assert (one.owner_id, one.started_at) == (ME, after(2))
+    stored = row(two)
+    assert (stored.state, stored.owner_id, stored.pid) == ("running", ME, 77)
+    assert (stored.started_at, stored.heartbeat_at) == (after(2), after(2))
+    assert (stored.timeout_at, stored.timeout_kind) == (after(62), "start_to_close")
+    finish(one)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"state": "running", "owner_id": uuid7()}, {"attempt": 2}, {"paused": True}],
+    ids=["taken", "retried", "paused"],
+)
+def test_of_several_those_that_are_not_there_to_be_begun_are_left_out(
+    change: dict[str, Any],
+) -> None:
+    one, two = several(2)
+    ActivityTask.objects.filter(id=one.id).update(**change)
+
+    assert begin_all([one, two]) == [two.id]
+
+
+def test_a_claim_of_several_whose_answer_was_lost_is_made_again() -> None:
+    one, two, three = several(3)
+    assert begin_all([one]) == [one.id]
+    assert begin_all([three], owner=uuid7()) == [three.id]
+
+    assert begin_all([one, two, three], again=True) == [one.id, two.id]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_of_several_those_that_somebody_holds_are_left_out() -> None:
+    one, two = several(2)
+    with atomic():
+        ActivityTask.objects.select_for_update().get(id=one.id)
+        assert in_thread(begin_all, [one, two]).done() == [two.id]
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_several_claimers_share_what_waits() -> None:
+    rows = several(40)
+    orders = [rows, rows[::-1], rows[20:] + rows[:20], rows]
+
+    threads = [in_thread(begin_all, each, uuid7()) for each in orders]
+    begun = [task_id for thread in threads for task_id in thread.done()]
+
+    assert len(begun) == len(set(begun)), "none was begun twice"
+    assert sorted(begin_all(rows) + begun) == sorted(each.id for each in rows), "none is lost"
+
+
 def test_what_is_ready_comes_oldest_first_and_by_queue() -> None:
     run_id = quiet_run()
     late = insert_activity(run_id, "1", now=after(2))
