@@ -79,6 +79,7 @@ class TurnLoop:
         self._next_look = 0.0
         self._next_visit = 0.0
         self._next_count = 0.0
+        self._small_in_a_row = 0  # batches without a pause between them
         self._expecting = True  # whether the next batch is likely to have work
 
     def _ring_self(self) -> None:
@@ -145,18 +146,19 @@ class TurnLoop:
         self._drop_lost(batch)
         self._hand_over(batch)
         self._expecting = bool(batch.turns or batch.left or batch.seen)
-        if 0 < len(batch.seen) < _FEW and not (batch.left or batch.posted or self.local.busy):
-            self._let_gather(time.monotonic() - begin)
+        self._let_gather(batch, time.monotonic() - begin)
         return self._expecting
 
-    def _let_gather(self, took: float) -> None:
-        """Where more has come in while a small batch was made, let some more come for as long again.
+    def _let_gather(self, batch: Batch, took: float) -> None:
+        """Where small batches follow each other without a pause, let more come in before the next.
 
-        A batch costs much the same for one run and for ten. Whoever takes steps one by one rings when the
-        batch is done, and does not wait.
+        A batch costs much the same for one run and for ten. Whoever takes steps one by one leaves a gap
+        behind each, and does not wait; nor does what this batch has posted.
         """
-        if self._waiter.wait(0):
-            time.sleep(min(took, _MOST_GRACE / 2))
+        small = len(batch.seen) < _FEW and not (batch.left or batch.posted or self.local.busy)
+        self._small_in_a_row = self._small_in_a_row + 1 if batch.seen and small else 0
+        if self._small_in_a_row > 1:
+            time.sleep(min(2 * took, _MOST_GRACE))
 
     def _look_at_clock(self) -> None:
         """Let retries and timeouts of local activities come to their right in a busy loop too."""
