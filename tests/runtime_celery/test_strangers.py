@@ -104,21 +104,21 @@ def test_an_activity_goes_on_when_a_statement_of_its_worker_is_lost(
     from tests.sample.workflows import call
 
     failing = [OperationalError("server closed the connection unexpectedly")]
-    claim, settle = activities.claim_attempt, execution.persistently
+    claim, settle = activities.begin_all, execution.persistently
 
     def claim_and_break(*args: Any, **kwargs: Any) -> Any:
-        attempt = claim(*args, **kwargs)
-        if attempt is not None and failing:
+        begun = claim(*args, **kwargs)
+        if begun and failing:
             raise failing.pop()
-        return attempt
+        return begun
 
     def break_off(action: Any) -> Any:
-        if failing and not isinstance(action, execution._Claim):
+        if failing and not isinstance(action, execution._ClaimOfAll):
             raise failing.pop()
         return settle(action)
 
     if lost == "claim":
-        monkeypatch.setattr(activities, "claim_attempt", claim_and_break)
+        monkeypatch.setattr(activities, "begin_all", claim_and_break)
     else:
         monkeypatch.setattr(execution, "persistently", break_off)
         failing.append(failing[0])  # neither the result nor the failure can be written
