@@ -15,6 +15,7 @@ from aion.conf import settings
 from aion.store.workers import WorkerIdentity
 from aion_engine.replay.watchdog import Watchdog
 from aion_engine.runtime import bundles, celery_activities
+from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.bundles import LONG, Bundle, Watcher
 from aion_engine.runtime.execution import Running
 from aion_engine.runtime.giving_up import hand_over
@@ -162,9 +163,9 @@ class Loop(TurnLoop):
     def _gather(self) -> None:
         """Local outcomes come when they come."""
 
-    def _let_gather(self, took: float) -> None:
+    def _let_gather(self, batch: Batch, took: float) -> None:
         """And so does what a small batch could wait for."""
-        if self._world.faults.switches():
+        if batch.seen and self._world.faults.switches():
             self._world.scheduler.sleep(0.0)
 
     def _recover(self) -> None:
