@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from django.db import transaction
 
 from aion.conf import settings
 from aion.core.ports import Bell, Waiter
+from aion.operations.clock import clock
 from aion.store.dialects import alias
 
 log = logging.getLogger("aion.bell")
@@ -56,14 +56,14 @@ class SeldomRinging:
 
     def ring_if_due(self) -> None:
         """Ring if that is owed and the pause is over. Safe from any thread."""
-        if time.monotonic() - self._rung_at >= self._pause:
+        if clock.monotonic() - self._rung_at >= self._pause:
             self.catch_up()
 
     def catch_up(self) -> None:
         """Ring if that is owed. Safe from any thread."""
         if self._owed:
             self._owed = False
-            self._rung_at = time.monotonic()
+            self._rung_at = clock.monotonic()
             the_bell().ring_loops()
 
 

@@ -123,7 +123,7 @@ class WatcherInWorld(Watcher):
             self._process.world.scheduler.sleep(pause)
             if bundle not in self._bundles:
                 return
-            bundle.ringing.catch_up()
+            self._ringing.ring_if_due()
             bundles._hand_over(bundle.leave_if_long(self._process.here.durations))
             pause *= 4
 

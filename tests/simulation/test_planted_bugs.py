@@ -125,7 +125,7 @@ PLANTED: dict[str, tuple[int, Callable[[], Any]]] = {
         lambda: mock.patch.object(updates, "abandon", _nothing),
     ),
     "a reset loses what the old run was sent": (
-        24,
+        98,
         lambda: mock.patch.object(reset, "_send_again", _nothing),
     ),
 }
