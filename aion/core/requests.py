@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from aion.core.events import EMPTY_OBJECT, Payload
+from aion.core.events.base import UNSET, SealedTexts
 
 
 class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,3 +15,4 @@ class UpdateRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     input: Payload = EMPTY_OBJECT
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET

@@ -18,6 +18,7 @@ from aion.signals import AttemptFacts, RunFacts
 from aion.store import histories
 from aion.store.attempts import Attempt
 from aion.store.rows import RunRow
+from aion.store.sealing import with_texts
 
 
 def is_heard(signal: Signal) -> bool:
@@ -44,7 +45,8 @@ def read_facts(run: RunRow) -> RunFacts:
     """Describe a run whose first event is not at hand."""
     found = histories.beginning(run.id)
     assert found is not None  # noqa: S101  # every history begins with a start
-    return facts_of(run, *found)
+    started, at = found
+    return facts_of(run, with_texts(started, run.id), at)
 
 
 def send_about_run(signal: Signal, run: RunFacts, **facts: Any) -> None:
@@ -109,5 +111,5 @@ def _facts_of(attempt: Attempt) -> AttemptFacts:
         activity_type=attempt.order.activity_type,
         task_queue=attempt.task_queue,
         attempt=attempt.number,
-        headers=attempt.order.headers,
+        headers=with_texts(attempt.order, attempt.run_id).headers,
     )

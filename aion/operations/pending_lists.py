@@ -21,7 +21,7 @@ from aion.store.attempts import Attempt
 from aion.store.describing import TimerInfo, WorkerRow
 from aion.store.dialects import dialect
 from aion.store.pending import Pending
-from aion.store.sealing import plain_failure, plain_payload
+from aion.store.sealing import plain_failure, plain_payload, with_texts
 
 T = TypeVar("T")
 
@@ -99,7 +99,7 @@ def show(one: Pending, now: dt.datetime) -> PendingActivity:
         run_id=attempt.run_id,
         activity_id=order.activity_id,
         activity_type=order.activity_type,
-        summary=order.summary,
+        summary=with_texts(order, attempt.run_id).summary,
         state=state_of(one, now),
         attempt=attempt.number,
         maximum_attempts=retry.maximum_attempts,

@@ -9,7 +9,8 @@ from typing import Any, Final, Self
 import msgspec
 
 from aion.core.errors import InvalidArgument
-from aion.core.events import EMPTY_OBJECT, Payload
+from aion.core.events import EMPTY_OBJECT, ClearPayload, Payload
+from aion.core.events.base import UNSET, SealedTexts
 from aion.core.priority import DEFAULT
 from aion.core.retry import RetryPolicy
 from aion.core.texts import check_text
@@ -53,7 +54,8 @@ class CatchUp(StrEnum):
 class ScheduleAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The start of a workflow. `input`, `memo` and `search_attributes` are JSON.
 
-    `workflow_id` is a template: `{schedule_id}` and `{time}` (the nominal time) stand for theirs.
+    `workflow_id` is a template: `{schedule_id}` and `{time}` (the nominal time) stand for theirs. `sealed` is
+    there only where the headers cannot be decoded.
     """
 
     workflow_type: str
@@ -64,8 +66,9 @@ class ScheduleAction(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     execution_timeout: dt.timedelta | None = None
     retry: RetryPolicy | None = None
     memo: Payload = EMPTY_OBJECT
-    search_attributes: Payload = EMPTY_OBJECT
+    search_attributes: ClearPayload = EMPTY_OBJECT
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
     priority: int = DEFAULT
 
     def workflow_id_at(self, schedule_id: str, nominal_at: dt.datetime) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from aion.core.events import TimerStarted, WorkflowPaused
 from aion.core.history import decode_event
 from aion.store.dialects import connection, dialect
+from aion.store.sealing import with_texts
 
 
 class TimerInfo(msgspec.Struct, frozen=True):
@@ -66,11 +67,12 @@ def timer_summaries(run_id: uuid.UUID, timer_ids: Collection[str]) -> dict[str, 
             [dialect().uuid(run_id)],
         )
         started = (decode_event("TimerStarted", text) for (text,) in cursor.fetchall())
-        return {
-            event.timer_id: event.summary
+        wanted = [
+            with_texts(event, run_id)
             for event in started
-            if isinstance(event, TimerStarted) and event.timer_id in timer_ids and event.summary
-        }
+            if isinstance(event, TimerStarted) and event.timer_id in timer_ids
+        ]
+    return {event.timer_id: event.summary for event in wanted if event.summary}
 
 
 class ChildInfo(msgspec.Struct, frozen=True):

@@ -69,6 +69,7 @@ def _posted(item: Outgoing, found: tuple[uuid.UUID, uuid.UUID | None] | None) ->
             name=event.name,
             input=event.input,
             headers=event.headers,
+            sealed=event.sealed,
             request_id=event.receiver_request_id,
             sender_run_id=str(item.sender_run_id),
             sender_request_id=event.request_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -17,7 +16,7 @@ from aion.core.sealing import (
     is_envelope,
     read_envelope,
 )
-from aion.core.sealing.fields import changed
+from aion.core.sealing.fields import S, changed
 from aion.store.rows import Problem
 from aion.store.schedule_payloads import change_action, change_told
 from aion.store.sealing import STRUCTS, sealer
@@ -53,11 +52,12 @@ class Recoder:
             case "problem":
                 return _rewritten(text, *self._problem_of(_read_problem(text), context))
             case "config":
-                return change_action(text, partial(self._payload, context=context, by=by))
+                return change_action(text, lambda action: self._struct_of(action, context))
             case "told":
-                return change_told(text, partial(self._payload, context=context, by=by))
+                return change_told(text, lambda action: self._struct_of(action, context))
             case _ if kind in STRUCTS:
-                return _rewritten(text, *self._struct_of(STRUCTS[kind].decode(text), context))
+                struct = STRUCTS[kind].decode(text)
+                return _rewritten(text, struct, self._struct_of(struct, context))
             case _:
                 return text
 
@@ -102,17 +102,24 @@ class Recoder:
             problem, message=again.message, traceback=again.traceback, sealed=again.sealed
         )
 
-    def _struct_of(
-        self, struct: msgspec.Struct, context: PayloadContext
-    ) -> tuple[msgspec.Struct, msgspec.Struct]:
+    def _struct_of(self, struct: S, context: PayloadContext) -> S:
         def payload(raw: msgspec.Raw) -> msgspec.Raw:
             before = bytes(raw)
             again = self._payload(before, context, self._by)
             return raw if again == before else msgspec.Raw(again)
 
-        return struct, changed(
-            struct, payload, lambda failure: self._failure(failure, context, self._by)
-        )
+        again = changed(struct, payload, lambda failure: self._failure(failure, context, self._by))
+        return self._texts(again, context)
+
+    def _texts(self, struct: S, context: PayloadContext) -> S:
+        sealed = getattr(struct, "sealed", None)
+        if not isinstance(sealed, msgspec.Raw):
+            is_left = self._from_key or not self._by.is_on
+            return struct if is_left else self._by.seal_texts(struct, context)
+        again = self._payload(bytes(sealed), context, self._by)
+        if is_envelope(again):
+            return msgspec.structs.replace(struct, sealed=msgspec.Raw(again))
+        return self._by.unseal_texts(struct, context)
 
 
 def _rewritten(text: str, before: msgspec.Struct, after: msgspec.Struct) -> str:

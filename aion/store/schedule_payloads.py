@@ -1,6 +1,6 @@
 """What users gave a schedule, sealed as the schedule's own: what it starts, and how its last run ended.
 
-What it is told lies in its row and in the events that told it: JSON in which only the input and the memo of
+What it is told lies in its row and in the events that told it: JSON in which only input, memo and headers of
 its action are sealed. So its times are known without any key. They are opened where a run is started and
 where somebody looks at them.
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -24,12 +24,13 @@ from aion.models import Schedule
 from aion.schedules.config import ScheduleAction, ScheduleConfig
 from aion.store import sealing
 
-SEALED: Final = ("input", "memo")
-"""The fields of an action that are sealed."""
-
 _encode: Final = msgspec.json.Encoder().encode
 _read_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_read_action: Final = msgspec.json.Decoder(ScheduleAction).decode
 _read_config: Final = msgspec.json.Decoder(ScheduleConfig).decode
+
+Change = Callable[[ScheduleAction], ScheduleAction]
+"""Gives an action with its payloads sealed, or opened."""
 
 
 def context_of(schedule: Schedule) -> PayloadContext:
@@ -48,22 +49,20 @@ def context(key: uuid.UUID, schedule_id: str, workflow_type: str) -> PayloadCont
 # --- what it is told ---
 
 
-def change_action(config: str, change: Callable[[bytes], bytes]) -> str:
-    """Give a config as text with the payloads of its action changed; the same text where nothing is."""
+def change_action(config: str, change: Change) -> str:
+    """Give a config as text with its action changed; the same text where nothing is."""
     parts = _read_parts(config)
-    action = _read_parts(parts.get("action", b"{}"))
-    changes = {}
-    for name in SEALED:
-        before = bytes(action.get(name, b""))
-        if before and (after := change(before)) != before:
-            changes[name] = msgspec.Raw(after)
-    if not changes:
+    if "action" not in parts:
         return config
-    return _encode({**parts, "action": {**action, **changes}}).decode()
+    before = _read_action(parts["action"])
+    after = change(before)
+    if after is before or _encode(after) == _encode(before):
+        return config
+    return _encode({**parts, "action": after}).decode()
 
 
-def change_told(attributes: str, change: Callable[[bytes], bytes]) -> str:
-    """Give the attributes of an event that told a schedule something, with the payloads in it changed."""
+def change_told(attributes: str, change: Change) -> str:
+    """Give the attributes of an event that told a schedule something, with the action in it changed."""
     parts = _read_parts(attributes)
     before = bytes(parts.get("config", b"{}")).decode()
     after = change_action(before, change)
@@ -78,11 +77,9 @@ def stored_config(config: ScheduleConfig, schedule: Schedule) -> str:
     Raises:
         PayloadUnavailable: a codec or the storage failed.
     """
-    by, text = sealing.sealer(), _encode(config).decode()
-    if not (by.is_on or MARK in text):
-        return text
-    whose = context_of(schedule)
-    return change_action(text, lambda payload: by.seal(payload, whose))
+    action = msgspec.structs.replace(config.action, sealed=msgspec.UNSET)
+    sealed = sealing.sealer().seal_fields(action, context_of(schedule))
+    return _encode(config.replace(action=sealed)).decode()
 
 
 def closed_config(schedule: Schedule) -> ScheduleConfig:
@@ -96,12 +93,7 @@ def opened_action(action: ScheduleAction, schedule: Schedule) -> ScheduleAction:
     Raises:
         PayloadUnavailable: a payload cannot be brought back.
     """
-    by, whose = sealing.sealer(), context_of(schedule)
-    sealed = {name: value for name in SEALED if is_envelope(value := bytes(getattr(action, name)))}
-    if not sealed:
-        return action
-    opened = {name: msgspec.Raw(by.unseal(value, whose)) for name, value in sealed.items()}
-    return msgspec.structs.replace(action, **opened)
+    return sealing.sealer().unseal_fields(action, context_of(schedule))
 
 
 def opened_config(schedule: Schedule) -> ScheduleConfig:
@@ -120,18 +112,25 @@ def with_kept_payloads(config: ScheduleConfig, schedule: Schedule) -> ScheduleCo
     Raises:
         PayloadUnavailable: it still cannot be opened here.
     """
+    action = config.action
     stored = closed_config(schedule).action
     kept = {
-        name: getattr(stored, name)
-        for name in SEALED
-        if is_envelope(bytes(getattr(stored, name)))
-        and bytes(getattr(stored, name)) == bytes(getattr(config.action, name))
+        name: value for name, value in _envelopes(stored) if (name, value) in _envelopes(action)
     }
     if not kept:
         return config
-    opened = opened_action(stored, schedule)
-    changes = {name: getattr(opened, name) for name in kept}
-    return config.replace(action=msgspec.structs.replace(config.action, **changes))
+    raws: dict[str, Any] = {name: msgspec.Raw(value) for name, value in kept.items()}
+    opened = opened_action(ScheduleAction(workflow_type=action.workflow_type, **raws), schedule)
+    changes: dict[str, Any] = {name: getattr(opened, name) for name in kept}
+    if "sealed" in kept and not action.headers:
+        changes["headers"] = opened.headers
+    return config.replace(action=msgspec.structs.replace(action, **changes))
+
+
+def _envelopes(action: ScheduleAction) -> list[tuple[str, bytes]]:
+    fields = ((name, getattr(action, name)) for name in ("input", "memo", "sealed"))
+    raws = ((name, bytes(value)) for name, value in fields if isinstance(value, msgspec.Raw))
+    return [(name, value) for name, value in raws if is_envelope(value)]
 
 
 def opened_event(event: ScheduleEvent, schedule: Schedule) -> ScheduleEvent:
@@ -157,8 +156,7 @@ def opened_text(config: str, schedule: Schedule) -> str:
     """
     if MARK not in config:
         return config
-    by, whose = sealing.sealer(), context_of(schedule)
-    return change_action(config, lambda payload: by.unseal(payload, whose))
+    return change_action(config, lambda action: opened_action(action, schedule))
 
 
 def says_the_same(config: str, schedule: Schedule) -> bool:

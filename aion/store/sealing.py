@@ -32,6 +32,7 @@ from aion.core.failures import Failure, decode_failure, encode_failure
 from aion.core.history import KINDS
 from aion.core.requests import UpdateRequest
 from aion.core.sealing import MARK, Chain, Codec, PayloadContext, Sealer, holds_payloads
+from aion.core.sealing.fields import S
 from aion.store.dialects import connection, dialect
 from aion.store.payload_files import PayloadFiles
 from aion.store.rows import Problem
@@ -183,6 +184,14 @@ def plain_body(kind: str, body: str, run_id: uuid.UUID, by: Sealer | None = None
         return body
     struct = (by or sealer()).unseal_fields(STRUCTS[kind].decode(body), context_of(run_id))
     return _encode(struct).decode()
+
+
+def with_texts(struct: S, run_id: uuid.UUID) -> S:
+    """Give a stored event or order with its headers and summary; without them where they cannot be read."""
+    try:
+        return sealer().unseal_texts(struct, context_of(run_id))
+    except PayloadUnavailable:
+        return struct
 
 
 # --- single texts in columns of their own ---

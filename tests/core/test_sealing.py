@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -20,8 +21,18 @@ from aion.core.errors import (
 )
 from aion.core.failures import Failure, decode_failure, encode_failure
 from aion.core.history import KINDS, decode_event, encode_event
-from aion.core.sealing import Chain, PayloadContext, Sealer, Stored, is_envelope, read_envelope
-from aion.core.sealing.fields import _fields
+from aion.core.requests import UpdateRequest
+from aion.core.sealing import (
+    Chain,
+    PayloadContext,
+    Sealer,
+    Stored,
+    holds_payloads,
+    is_envelope,
+    read_envelope,
+)
+from aion.core.sealing.fields import Shape, _fields, texts_of
+from aion.schedules.config import ScheduleAction
 from tests.support.codecs import Reversed
 
 CONTEXT = PayloadContext("order-1", "shop.Order", "run-1")
@@ -241,6 +252,8 @@ CLEAR = {
     "last_result": True,
     "failure": True,
     "last_failure": True,
+    "sealed": False,  # it is what headers and summaries are sealed in
+    "cron_origin": True,
 }
 """Every field of user data in any event, and whether it is sealed. A new one must be decided on here."""
 
@@ -251,21 +264,39 @@ def test_every_field_of_user_data_is_known() -> None:
         sealed = {name for name, _ in _fields(kind)}
         for field in msgspec.structs.fields(kind):
             text = str(field.type)
-            if "Raw" in text or "Failure" in text or "Any" in text:
+            if any(word in text for word in ("Raw", "Failure", "Any", "CronOrigin")):
                 found[field.name] = field.name in sealed
 
     assert found == CLEAR
 
 
-@pytest.mark.parametrize("kind", sorted(name for name, each in KINDS.items() if _fields(each)))
+def test_headers_and_summaries_are_sealed_wherever_they_are() -> None:
+    """An event that gains such a field needs a field `sealed` beside it."""
+    for kind in (*KINDS.values(), UpdateRequest, ScheduleAction):
+        names = {field.name for field in msgspec.structs.fields(kind)}
+        assert names & {"headers", "summary"} == set(texts_of(kind)), kind
+
+
+@pytest.mark.parametrize(
+    "kind", sorted(name for name, each in KINDS.items() if holds_payloads(each))
+)
 def test_a_sealed_event_is_an_event_that_is_routed_by_its_ids(kind: str) -> None:
     given: dict[str, Any] = {
         field.name: "x"
         for field in msgspec.structs.fields(KINDS[kind])
         if field.type is str and field.required
     }
-    for name, is_failure in _fields(KINDS[kind]):
-        given[name] = FAILURE if is_failure else msgspec.Raw(b'{"a":"secret"}')
+    if kind == "TimerStarted":
+        given["fire_at"] = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    payload = msgspec.Raw(b'{"a":"secret"}')
+    values = {
+        Shape.FAILURE: FAILURE,
+        Shape.PAYLOAD: payload,
+        Shape.STRUCT: events.CronOrigin(workflow_type="t", task_queue="q", input=payload),
+    }
+    given |= {name: values[shape] for name, shape in _fields(KINDS[kind])}
+    texts = {"headers": {"secret name": "secret value"}, "summary": "secret"}
+    given |= {name: texts[name] for name in texts_of(KINDS[kind])}
     event = KINDS[kind](**given)
 
     text = encode_event(ON.seal_fields(event, CONTEXT)).decode()

@@ -41,9 +41,14 @@ def said(what: str) -> str:
     return f"{MARKER} {what}"
 
 
+HEADERS = {said("header"): said("header's value")}
+"""They travel from the start with all that a run asks for."""
+
+
 @activity.defn(name="sealed.remote", retry=PROMPT, heartbeat_timeout=timedelta(seconds=5))
 def remote(text: str, *, fail: bool = False) -> str:
     activity.heartbeat(said("heartbeat"))
+    assert activity.info().headers == HEADERS
     if activity.info().attempt == 1:
         raise ValueError(said("first attempt"))
     assert activity.info().heartbeat_details == (said("heartbeat"),)
@@ -88,7 +93,9 @@ class Everything:
     async def run(self, text: str, round: int = 1) -> str:
         assert text.startswith(MARKER)
         await local.execute(said("local"))
-        assert await remote.execute(said("remote")) == said("remote result")
+        summed_up = remote.with_options(summary=said("summary"))
+        assert await summed_up.execute(said("remote")) == said("remote result")
+        await workflow.sleep(1, summary=said("timer"))
         await booking.execute(said("booking"))
         try:
             await remote.execute(said("remote"), fail=True)
@@ -153,12 +160,16 @@ def live_a_whole_life(
             clock.move(2)
 
     handle = client.start_workflow(
-        Everything, said("input"), id="everything", memo={"note": said("memo")}
+        Everything,
+        said("input"),
+        id="everything",
+        memo={"note": said("memo")},
+        headers=HEADERS,
     )
-    handle.signal(Everything.tell, said("signal"))
+    handle.signal(Everything.tell, said("signal"), headers=HEADERS)
     go()
     updates = [
-        handle.start_update(Everything.change, said(word), id=word, wait_for="")
+        handle.start_update(Everything.change, said(word), id=word, wait_for="", headers=HEADERS)
         for word in ("good", "wrong", "bad")
     ]
     go()
@@ -220,6 +231,85 @@ def test_ids_names_and_search_attributes_stay_readable(engine: Engine, settings:
     assert '"workflow_id":"readable"' in started
     assert '"key":"old"' in started
     assert handle.fetch_history()[0].attributes["input"] == {"args": [said("name")]}
+
+
+@workflow.defn(name="sealed.Cron")
+class Cron:
+    """Goes on as something else, and begins at its next time as it had begun."""
+
+    @workflow.run
+    async def run(self, text: str, more: bool = False) -> str:
+        if not more:
+            workflow.continue_as_new(said("more"), True)
+        return text
+
+
+def test_what_a_cron_chain_began_with_is_encoded_where_it_is_kept(
+    engine: Engine, clock: StandingClock, settings: Any
+) -> None:
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
+    memo = {"note": said("memo")}
+
+    client.start_workflow(Cron, said("input"), id="c", cron="* * * * *", memo=memo, headers=HEADERS)
+    for _ in range(4):
+        clock.move(60)
+        engine.turns()
+        assert MARKER not in everything_in_the_database()
+
+    firsts = [
+        client.get_workflow_handle("c", run_id=run.id).fetch_history()[0].attributes
+        for run in Run.objects.order_by("first_seq")
+    ]
+    inputs = [first["input"]["args"] for first in firsts]
+    assert inputs[:4] == [[said("input")], [said("more"), True]] * 2
+    assert {first["headers"] == HEADERS for first in firsts} == {True}
+    assert '"cron_origin":{"workflow_type":"sealed.Cron"' in everything_in_the_database()
+
+
+def test_headers_and_summaries_are_shown_and_without_their_key_left_out(
+    engine: Engine, clock: StandingClock, settings: Any, script: Any, acting: Any
+) -> None:
+    @acting
+    def work() -> None:
+        raise ValueError
+
+    @script
+    async def main(me: kit.Scripted) -> None:
+        kit.act.with_options(summary=said("activity")).start("work")
+        await workflow.sleep(100, summary=said("timer"))
+
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
+    handle = engine.start("main", headers=HEADERS)
+    engine.turns()
+    look_at = {"old_key": (said("activity"), said("timer")), "only_new_key": ("", "")}
+
+    for chain, (activity_said, timer_said) in look_at.items():
+        settings_with(settings, PAYLOAD_CODECS=[f"tests.support.codecs.{chain}"])
+        described = handle.describe()
+        assert [each.summary for each in described.pending_activities] == [activity_said]
+        assert [each.summary for each in described.timers] == [timer_said]
+    assert MARKER not in everything_in_the_database()
+
+
+def test_headers_alone_are_rotated_and_brought_back(engine: Engine, settings: Any) -> None:
+    handle = client.start_workflow(kit.Waiting, id="w", headers=HEADERS)
+
+    def first() -> Any:
+        return handle.fetch_history()[0].attributes
+
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
+    assert first()["headers"] == HEADERS, "what lies there in clear is read"
+    assert rotate_payloads().written["aion_event"] == 1
+    assert MARKER not in everything_in_the_database()
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.new_key"])
+    assert rotate_payloads(from_key="old").written["aion_event"] == 1
+    assert keys_in_use() == {"new"}
+    assert rotate_payloads().written["aion_event"] == 0
+    assert (first()["headers"], "sealed" in first()) == (HEADERS, False)
+    settings_with(settings, PAYLOAD_CODECS=[], PAYLOAD_DECODERS=["tests.support.codecs.new_key"])
+    assert rotate_payloads().written["aion_event"] == 1
+    assert codecs.envelopes() == 0
+    assert first()["headers"] == HEADERS
 
 
 # --- old data ---

@@ -39,6 +39,9 @@ def said(what: str) -> str:
     return f"{MARKER} {what}"
 
 
+HEADERS = {"h": said("header")}
+
+
 def use(settings: Any, *chain: str) -> None:
     """Encode by a chain of tests.support.codecs from now on; without one, not at all."""
     settings_with(settings, PAYLOAD_CODECS=[f"tests.support.codecs.{each}" for each in chain])
@@ -51,6 +54,7 @@ def greeting(text: str = "", **options: Any) -> ScheduleHandle:
         kit.greet,
         text or said("input"),
         memo=memo,
+        headers=HEADERS,
         spec=MINUTE,
         overlap="allow_all",
         **options,
@@ -82,6 +86,7 @@ def test_nothing_of_users_is_ever_in_the_tables(
     look()
     assert last_run().result(0).text == f"hello {said('input')}"
     assert last_run().describe().memo == {"note": said("memo")}
+    assert last_run().fetch_history()[0].attributes["headers"] == HEADERS
 
     other = client.schedule_action(kit.greet, said("other"), memo={"a": said("new memo")})
     schedule.update(lambda config: config.replace(action=other))
@@ -115,7 +120,7 @@ def test_the_same_life_in_clear_has_no_envelope(engine: Engine, clock: StandingC
     minutes(clock, engine, 1)
     schedule.update(lambda config: config.replace(overlap="skip"))
 
-    assert Schedule.objects.get().config.count(MARKER) == 2
+    assert Schedule.objects.get().config.count(MARKER) == 3
     assert codecs.envelopes() == 0
 
 
@@ -208,6 +213,7 @@ def test_it_is_described_listed_paused_and_deleted_without_its_key(
     use(settings, "new_key")
     schedule.update(described.config)  # made without the key, taken with it
     assert bytes(schedule.describe().config.action.memo) == b'{"note":"m4rk3r memo"}'
+    assert schedule.describe().config.action.headers == HEADERS
     assert Schedule.objects.get().config != before
     use(settings, "only_new_key")
     other = client.schedule_action(kit.greet, "another")
@@ -269,7 +275,7 @@ def test_a_rotation_encodes_actions_again_and_recovery_has_nothing_to_repair(
     use(settings)
     settings_with(settings, PAYLOAD_DECODERS=["tests.support.codecs.new_key"])
     rotate_payloads()
-    assert Schedule.objects.get(schedule_id="s").config.count(MARKER) == 2, "and to an end"
+    assert Schedule.objects.get(schedule_id="s").config.count(MARKER) == 3, "and to an end"
 
 
 def test_a_damaged_config_is_still_repaired_from_history(

@@ -7,10 +7,12 @@ import datetime as dt
 from aion.core.events.base import (
     EMPTY_OBJECT,
     NULL,
+    UNSET,
     Arrival,
     CommandEvent,
     Event,
     Payload,
+    SealedTexts,
 )
 from aion.core.failures import Failure
 from aion.core.priority import INHERITED
@@ -33,6 +35,7 @@ class ActivityScheduled(CommandEvent, frozen=True, kw_only=True):
     limit_key: str = ""  # what limits for each key count it by
     priority: int = INHERITED
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
 
     @property
     def key(self) -> tuple[str, ...]:

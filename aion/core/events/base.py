@@ -17,6 +17,11 @@ ClearPayload = Annotated[msgspec.Raw, msgspec.Meta(extra={"clear": True})]
 OptionalPayload = msgspec.Raw | msgspec.UnsetType
 UNSET = msgspec.UNSET
 
+SealedTexts = Annotated[
+    msgspec.Raw | msgspec.UnsetType, msgspec.Meta(extra={"texts": ("headers", "summary")})
+]
+"""What a stored event says in `headers` and `summary`, which are empty then. Gone when it is read."""
+
 EMPTY_OBJECT = msgspec.Raw(b"{}")
 NULL = msgspec.Raw(b"null")
 

@@ -7,10 +7,12 @@ import datetime as dt
 from aion.core.events.base import (
     EMPTY_OBJECT,
     NULL,
+    UNSET,
     Arrival,
     ClearPayload,
     CommandEvent,
     Payload,
+    SealedTexts,
 )
 from aion.core.failures import Failure
 from aion.core.priority import INHERITED
@@ -33,6 +35,7 @@ class ChildWorkflowStarted(CommandEvent, frozen=True, kw_only=True):
     search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
     cron: str = ""
     time_zone: str = ""
     priority: int = INHERITED

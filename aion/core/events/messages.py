@@ -5,9 +5,11 @@ from __future__ import annotations
 from aion.core.events.base import (
     EMPTY_OBJECT,
     NULL,
+    UNSET,
     Arrival,
     CommandEvent,
     Payload,
+    SealedTexts,
 )
 from aion.core.failures import Failure
 
@@ -19,6 +21,7 @@ class SignalReceived(Arrival, frozen=True, kw_only=True):
     input: Payload = EMPTY_OBJECT
     request_id: str = ""
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
     sender_run_id: str = ""
     sender_request_id: str = ""
 
@@ -32,6 +35,7 @@ class SignalSent(CommandEvent, frozen=True, kw_only=True):
     input: Payload = EMPTY_OBJECT
     request_id: str = ""  # by which the answer is known
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
     receiver_request_id: str = ""  # under which the receiver takes the signal once
 
     @property
@@ -47,6 +51,7 @@ class UpdateAccepted(Arrival, frozen=True, kw_only=True):
     name: str
     input: Payload = EMPTY_OBJECT
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
 
 
 class UpdateCompleted(CommandEvent, frozen=True, kw_only=True):

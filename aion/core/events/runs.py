@@ -18,6 +18,7 @@ from aion.core.events.base import (
     Event,
     OptionalPayload,
     Payload,
+    SealedTexts,
 )
 from aion.core.failures import Failure
 from aion.core.priority import DEFAULT
@@ -32,7 +33,7 @@ class CronOrigin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, 
     input: Payload
     run_timeout: dt.timedelta | None = None
     memo: Payload = EMPTY_OBJECT
-    search_attributes: Payload = EMPTY_OBJECT
+    search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
 
 
@@ -70,6 +71,7 @@ class WorkflowStarted(Arrival, frozen=True, kw_only=True):
     search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] = {}
+    sealed: SealedTexts = UNSET
     request_id: str = ""
     priority: int = DEFAULT
     history_suggest_events: int = 0  # 0 is the default, as for the bytes
@@ -114,6 +116,7 @@ class WorkflowContinuedAsNew(CommandEvent, frozen=True, kw_only=True):
     search_attributes: ClearPayload = EMPTY_OBJECT
     search_attribute_kinds: dict[str, str] = {}
     headers: dict[str, str] | None = None  # None where the successor keeps those of this run
+    sealed: SealedTexts = UNSET
 
     @property
     def key(self) -> tuple[str, ...]:

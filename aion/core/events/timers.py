@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 from aion.core.events.base import (
+    UNSET,
     Arrival,
     CommandEvent,
+    SealedTexts,
 )
 
 
@@ -16,6 +18,7 @@ class TimerStarted(CommandEvent, frozen=True, kw_only=True):
     timer_id: str
     fire_at: dt.datetime
     summary: str = ""
+    sealed: SealedTexts = UNSET
 
     @property
     def key(self) -> tuple[str, ...]:

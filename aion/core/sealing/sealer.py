@@ -18,7 +18,7 @@ from aion.core.sealing.envelopes import (
     read_envelope,
     write_envelope,
 )
-from aion.core.sealing.fields import S, changed
+from aion.core.sealing.fields import S, changed, texts_of
 
 _EMPTY: Final = (b"null", b"{}", b"[]")
 """Payloads that say nothing stay as they are."""
@@ -45,7 +45,15 @@ class _Texts(msgspec.Struct, frozen=True, omit_defaults=True):
     details: tuple[msgspec.Raw, ...] = ()
 
 
+class _Said(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What of an event is sealed besides its payloads."""
+
+    headers: dict[str, str] | None = None
+    summary: str = ""
+
+
 _encode = msgspec.json.Encoder().encode
+_read_said = msgspec.json.Decoder(_Said).decode
 _read_texts = msgspec.json.Decoder(_Texts).decode
 
 
@@ -183,20 +191,47 @@ class Sealer:
     # --- events, and whatever else has fields of payloads ---
 
     def seal_fields(self, struct: S, context: PayloadContext) -> S:
-        """Seal every payload and failure of a struct."""
-        return changed(
+        """Seal every payload and failure of a struct, and what it says in texts."""
+        struct = changed(
             struct,
             lambda raw: _raw(raw, self.seal(bytes(raw), context)),
             partial(self.seal_failure, context=context),
         )
+        return self.seal_texts(struct, context) if self.is_on else struct
 
     def unseal_fields(self, struct: S, context: PayloadContext) -> S:
-        """Unseal every payload and failure of a struct."""
-        return changed(
+        """Unseal every payload and failure of a struct, and what it says in texts."""
+        struct = changed(
             struct,
             lambda raw: _raw(raw, self.unseal(bytes(raw), context)),
             partial(self.unseal_failure, context=context),
         )
+        return self.unseal_texts(struct, context)
+
+    def seal_texts(self, struct: S, context: PayloadContext) -> S:
+        """Seal headers and summary of a struct, in one envelope."""
+        said = {name: value for name in texts_of(type(struct)) if (value := getattr(struct, name))}
+        if not said or struct.sealed is not msgspec.UNSET:  # type: ignore[attr-defined]
+            return struct
+        plain = _encode(_Said(**said))
+        sealed = self.seal(plain, context)
+        if sealed == plain:
+            return struct
+        empty = {name: type(value)() for name, value in said.items()}
+        return msgspec.structs.replace(struct, **empty, sealed=msgspec.Raw(sealed))
+
+    def unseal_texts(self, struct: S, context: PayloadContext) -> S:
+        """Give a struct with the headers and the summary that it had."""
+        sealed = getattr(struct, "sealed", None)
+        if not isinstance(sealed, msgspec.Raw):
+            return struct
+        plain = self.unseal(bytes(sealed), context)
+        try:
+            said = _read_said(plain)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise PayloadCodecError(f"Sealed headers cannot be read: {error}") from error
+        found = {name: value for name in texts_of(type(struct)) if (value := getattr(said, name))}
+        return msgspec.structs.replace(struct, **found, sealed=msgspec.UNSET)
 
 
 class _NoFiles:
