@@ -17,6 +17,7 @@ from aion.models import Run, Schedule
 from tests.admin.conftest import browser_of
 from tests.support import kit
 from tests.support.clocks import StandingClock
+from tests.support.codecs import settings_with
 from tests.support.engine import Engine
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +118,23 @@ def test_each_verb_has_its_permission(schedule: ScheduleHandle, name: str) -> No
 def test_what_is_not_there_is_not_found(browser: Client, schedule: ScheduleHandle) -> None:
     assert browser.get(address("act/explode/")).status_code == 404
     assert browser.get("/admin/aion/schedule/nonsense/act/pause/").status_code == 404
+
+
+def test_a_page_without_its_key_says_so_and_shows_the_rest(
+    browser: Client, engine: Engine, clock: StandingClock, settings: Any
+) -> None:
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
+    client.create_schedule("sealed", kit.greet, "secret", spec="0 9 * * *")
+    assert "errornote" not in page(browser)
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.only_new_key"])
+
+    text = page(browser)
+
+    assert "needs key &#x27;old&#x27;" in text
+    assert len(re.findall(r" 09:00:00 UTC <span", text)) == 10
+    assert "needs key" in act(browser, "trigger", request_id="r").content.decode()
+    assert not Run.objects.exists()
+    act(browser, "pause", note="until there is a key")
+    assert Schedule.objects.get().paused
+    act(browser, "delete", note="")
+    assert Schedule.objects.get().deleted_at is not None

@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from aion.access import Verb
 from tests.api.conftest import api_of
 from tests.support.clocks import StandingClock
+from tests.support.codecs import settings_with
 from tests.support.engine import Engine
 from tests.support.rows import counts
 
@@ -243,3 +244,34 @@ def test_a_wrong_verb_changes_nothing(
     assert post(api, f"{ONE}{path}", body).status_code == 400
     assert counts() == before
     assert api.get(ONE).json() == made
+
+
+def test_without_its_key_a_schedule_is_shown_and_what_needs_the_key_is_503(
+    api: APIClient, settings: Any
+) -> None:
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.old_key"])
+    action = {**ACTION, "memo": {"a": 1}, "headers": {"b": "c"}}
+    made = post(api, "/aion/schedules/", {**BODY, "action": action}).json()
+    assert made["unreadable"] is None
+    assert made["config"]["action"]["headers"] == {"b": "c"}
+    assert "sealed" not in made["config"]["action"]
+    settings_with(settings, PAYLOAD_CODECS=["tests.support.codecs.only_new_key"])
+    before = counts()
+
+    shown = api.get(ONE)
+    [listed] = api.get("/aion/schedules/").json()["schedules"]
+
+    assert shown.status_code == 200
+    assert shown.json()["next_times"] == made["next_times"]
+    assert "needs key 'old'" in shown.json()["unreadable"]
+    assert listed["unreadable"] == shown.json()["unreadable"]
+    patched = api.patch(ONE, {"overlap": "allow_all"}, format="json")
+    for answer in (patched, post(api, f"{ONE}trigger/", {})):
+        assert (answer.status_code, answer.json()["code"]) == (503, "unknown_payload_key")
+    assert counts() == before
+    assert post(api, f"{ONE}pause/", {}).status_code == 200
+    replaced = api.patch(ONE, {"action": ACTION}, format="json").json()
+    assert (replaced["unreadable"], replaced["config"]["action"]["input"]) == (
+        None,
+        {"args": ["ann"]},
+    )
