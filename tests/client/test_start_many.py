@@ -8,8 +8,10 @@ import pytest
 from django.db import transaction
 
 from aion import client
+from aion.conf import settings
 from aion.core.errors import InvalidArgument, WorkflowAlreadyStarted
 from aion.models import Event, Message, Run
+from aion.store.pipelines import Pipeline
 from tests.support.engine import Engine
 from tests.support.kit import greet
 
@@ -83,12 +85,26 @@ def test_what_is_rolled_back_leaves_no_trace() -> None:
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_a_start_alone_is_one_statement(django_assert_num_queries: Any) -> None:
+@pytest.mark.parametrize("prepared", [True, False])
+def test_a_start_alone_is_one_statement(
+    django_assert_num_queries: Any, monkeypatch: pytest.MonkeyPatch, *, prepared: bool
+) -> None:
     """It needs no transaction around it, and is all or nothing all the same."""
-    with django_assert_num_queries(1) as captured:
+    monkeypatch.setattr(settings, "TUNE_SESSION", prepared)
+    sent: list[str] = []
+    run = Pipeline.run
+
+    def noted(self: Any, sql: str, parameters: Any) -> Any:
+        sent.append(sql)
+        return run(self, sql, parameters)
+
+    monkeypatch.setattr(Pipeline, "run", noted)
+
+    with django_assert_num_queries(0 if prepared else 1) as captured:
         client.start_workflow(greet, "Ada", id="a")
 
-    assert captured.captured_queries[0]["sql"].startswith("WITH new AS (INSERT INTO aion_run")
+    [statement] = sent + [query["sql"] for query in captured.captured_queries]
+    assert statement.startswith("WITH new AS (INSERT INTO aion_run")
     with pytest.raises(WorkflowAlreadyStarted):
         client.start_workflow(greet, "Ada", id="a")
     assert (Run.objects.count(), Event.objects.count(), Message.objects.count()) == (1, 1, 1)

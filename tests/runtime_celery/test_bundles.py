@@ -58,7 +58,12 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def dispatcher(monkeypatch: pytest.MonkeyPatch) -> Dispatcher:
     made = Dispatcher()
-    monkeypatch.setattr(type(bundles.settings), "port", lambda self, name: made)
+    given = type(bundles.settings).port
+
+    def port(self: Any, name: str) -> Any:
+        return made if name == "DISPATCHER" else given(self, name)
+
+    monkeypatch.setattr(type(bundles.settings), "port", port)
     return made
 
 
