@@ -26,6 +26,7 @@ from tests.sample.workflows import hurried
 from tests.support.waiting import eventually
 
 SECONDS = number("AION_OVERLOAD_SECONDS", 0)
+RATE = number("AION_OVERLOAD_RATE", 200)  # starts a second in the long form
 FEW = 400  # runs in the short form
 AT_ONCE = 50  # starts in one transaction
 STARTERS = 2
@@ -55,11 +56,12 @@ def memory_of(process: Process) -> int:
 
 
 class Flood:
-    """Starts runs from several threads, as fast as it goes."""
+    """Starts runs from several threads: for minutes at a rate above the worker's, or some as fast as it goes."""
 
     def __init__(self) -> None:
         self._ends = time.monotonic() + SECONDS
         self._left = FEW // AT_ONCE
+        self._next = time.monotonic()
         self._lock = threading.Lock()
         self._threads = [threading.Thread(target=self._start) for _ in range(STARTERS)]
         for thread in self._threads:
@@ -81,7 +83,12 @@ class Flood:
     def _goes_on(self) -> bool:
         with self._lock:
             self._left -= 1
-            return time.monotonic() < self._ends if SECONDS else self._left >= 0
+            self._next += AT_ONCE / RATE
+            pause = self._next - time.monotonic()
+        if not SECONDS:
+            return self._left >= 0
+        time.sleep(max(pause, 0))
+        return time.monotonic() < self._ends
 
 
 @pytest.mark.postgres
