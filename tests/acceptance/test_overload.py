@@ -26,7 +26,7 @@ from tests.sample.workflows import hurried
 from tests.support.waiting import eventually
 
 SECONDS = number("AION_OVERLOAD_SECONDS", 0)
-RATE = number("AION_OVERLOAD_RATE", 200)  # starts a second in the long form
+RATE = number("AION_OVERLOAD_RATE", 400)  # starts a second in the long form
 FEW = 400  # runs in the short form
 AT_ONCE = 50  # starts in one transaction
 STARTERS = 2
@@ -56,7 +56,7 @@ def memory_of(process: Process) -> int:
 
 
 class Flood:
-    """Starts runs from several threads: for minutes at a rate above the worker's, or some as fast as it goes."""
+    """Starts runs from several threads: for minutes at a rate above the worker's, or some at once."""
 
     def __init__(self) -> None:
         self._ends = time.monotonic() + SECONDS
