@@ -122,15 +122,13 @@ class Pipeline:
     def run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         """Run one statement in a transaction of its own, in one round trip, and give its rows.
 
+        It is not prepared: it is parsed, and planned for these parameters, each time.
+
         Raises:
             psycopg.Error: it failed.
         """
-        try:
-            result = self.send(sql, parameters)
-            self.rest()
-        except psycopg.Error:
-            self._names.pop(sql, None)  # whether it is prepared is not known any more
-            raise
+        result = self.send(sql, parameters, prepare=False)
+        self.rest()
         return self.rows(result)
 
     def belongs_to(self, connection: Any) -> bool:
@@ -183,15 +181,15 @@ class Pipeline:
         """Give a cursor; there may be several at once."""
         return Cursor(self)
 
-    def send(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+    def send(self, sql: str, parameters: Sequence[Any] = (), *, prepare: bool = True) -> list[Any]:
         """Send a statement, with `%s` for its parameters; gives what `rows` and `answer` want."""
         session = self._session
         if not session.pipeline_status:
             session.enter_pipeline_mode()
         values = [parameter(value) for value in parameters]
         result: list[Any] = []
-        name = self._names.get(sql)
-        if name is None and len(self._names) >= _MOST_PREPARED:
+        name = self._names.get(sql) if prepare else None
+        if not prepare or (name is None and len(self._names) >= _MOST_PREPARED):
             session.send_query_params(_numbered(sql), values)
         else:
             if name is None:

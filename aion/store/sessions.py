@@ -21,7 +21,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
 
 _MARK = "aion_loop"
 _KEPT = "aion_kept_pipeline"
-_POOLED = "aion_pooled"
-_OF_A_POOLER = ("26000", "42P05")  # no such prepared statement, or one of this name
 
 
 def tune(connection: BaseDatabaseWrapper) -> None:
@@ -65,35 +62,21 @@ def transaction() -> Iterator[None]:
 def at_once(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run one statement that gives rows, which is its own transaction where the caller has none.
 
-    Where sessions may keep state it is parsed and planned once for each, as a turn's statements are. Callers
-    may sit behind a pooler that nobody has told us of: a session that does not know what it has prepared, or
-    knows it already, shows it, and the statement goes the plain way then.
+    It goes past the layers of Django and the driver. It is not prepared: callers may sit behind a pooler, and
+    a plan that was made while a table was empty would be kept when it is full: their sessions are not told
+    to plan by index.
     """
     own = dialects.connection()
-    if _may_prepare(own):
-        try:
-            with own.wrap_database_errors:
-                own.close_if_health_check_failed()
-                own.ensure_connection()
-                return _pipeline_of(own).run(sql, parameters)
-        except DatabaseError as error:
-            if getattr(error.__cause__, "sqlstate", "") not in _OF_A_POOLER:
-                raise
-            setattr(own, _POOLED, True)
+    alone = not own.in_atomic_block and own.get_autocommit()
+    if own.vendor == "postgresql" and settings.TUNE_SESSION and alone:
+        with own.wrap_database_errors:
+            own.close_if_health_check_failed()
+            own.ensure_connection()
+            return _pipeline_of(own).run(sql, parameters)
     with own.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
         return rows
-
-
-def _may_prepare(own: BaseDatabaseWrapper) -> bool:
-    return (
-        own.vendor == "postgresql"
-        and settings.TUNE_SESSION
-        and not own.in_atomic_block
-        and own.get_autocommit()
-        and not getattr(own, _POOLED, False)
-    )
 
 
 def _pipeline_of(own: Any) -> Pipeline:
