@@ -79,7 +79,6 @@ class TurnLoop:
         self._next_look = 0.0
         self._next_visit = 0.0
         self._next_count = 0.0
-        self._small_in_a_row = 0  # batches without a pause between them
         self._expecting = True  # whether the next batch is likely to have work
 
     def _ring_self(self) -> None:
@@ -150,14 +149,13 @@ class TurnLoop:
         return self._expecting
 
     def _let_gather(self, batch: Batch, took: float) -> None:
-        """Where small batches follow each other without a pause, let more come in before the next.
+        """Where several runs go from one activity to the next, let more of them come before the next batch.
 
-        A batch costs much the same for one run and for ten. Whoever takes steps one by one leaves a gap
-        behind each, and does not wait; nor does what this batch has posted.
+        A batch costs much the same for one run and for ten. Whoever takes steps one by one does not wait, nor
+        does what this batch has posted.
         """
         small = len(batch.seen) < _FEW and not (batch.left or batch.posted or self.local.busy)
-        self._small_in_a_row = self._small_in_a_row + 1 if batch.seen and small else 0
-        if self._small_in_a_row > 1:
+        if small and len(batch.handovers) > 1:
             time.sleep(min(2 * took, _MOST_GRACE))
 
     def _look_at_clock(self) -> None:
