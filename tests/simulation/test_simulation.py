@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
+from aion.store import activity_limits
+from aion_engine.runtime import redis_bell
 from tests.simulation.database import Database
 from tests.simulation.simulator import play
 
@@ -39,3 +43,27 @@ def test_a_seed_always_lives_the_same_life(simulation: Database) -> None:
 
     assert traces[0]
     assert traces[0] == traces[1]
+
+
+def test_a_thread_that_another_test_has_left_lives_by_the_real_machine(
+    simulation: Database,
+) -> None:
+    """It sleeps, and asks for chance, while a world lives; the world's life is the same."""
+    alone = play(7, simulation, traced=True)[0].trace
+    over, seen = threading.Event(), []
+
+    def live() -> None:
+        while not over.is_set():
+            redis_bell.time.sleep(0.001)
+            seen.append(redis_bell.time.monotonic() - activity_limits.random.random())
+
+    thread = threading.Thread(target=live)
+    thread.start()
+    try:
+        beside = play(7, simulation, traced=True)[0].trace
+    finally:
+        over.set()
+        thread.join(10)
+
+    assert seen
+    assert beside == alone
