@@ -43,23 +43,21 @@ from aion.store.sealing import stored_failure, stored_payload
 
 def find(task_id: uuid.UUID) -> Attempt | None:
     """Read an activity row; None when it has its outcome."""
-    rows = sessions.at_once(
-        f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id WHERE a.id = %s",
-        [dialect().uuid(task_id)],
-    )
-    return read_attempt(rows[0]) if rows else None
+    return next(iter(_read("a.id = %s", dialect().uuid(task_id))), None)
 
 
 def find_all(task_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Attempt]:
     """Read the rows of these activities that have no outcome yet."""
     sql = dialect()
-    with connection().cursor() as cursor:
-        cursor.execute(
-            f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id "
-            f"WHERE {sql.among('a.id', 'uuid')}",
-            [sql.many(task_ids)],
-        )
-        return {row.id: row for row in map(read_attempt, cursor.fetchall())}
+    return {row.id: row for row in _read(sql.among("a.id", "uuid"), sql.many(task_ids))}
+
+
+def _read(where: str, parameter: Any) -> list[Attempt]:
+    rows = sessions.at_once(
+        f"SELECT {FIELDS} FROM aion_activitytask a JOIN aion_run r ON r.id = a.run_id WHERE {where}",
+        [parameter],
+    )
+    return [read_attempt(row) for row in rows]
 
 
 def claim_attempt(
@@ -161,7 +159,7 @@ def _begin_at_once(
         [kind for _, kind in deadlines_of],
     ]
     found = sessions.at_once(
-        f"{_BEGIN_ALL} {sessions.unhurried().replace('FROM', ', ', 1)}{_WHICH}",
+        f"{_BEGIN_ALL} {sessions.unhurried(',')} WHERE t.id = free.id RETURNING t.id",
         [*map(array_literal, columns), owner_id, pid, now, now],
     )
     return {row[0] for row in found}
@@ -176,7 +174,6 @@ _BEGIN_ALL = (
     "UPDATE aion_activitytask AS t SET state = 'running', owner_id = %s, pid = %s, started_at = %s, "
     "heartbeat_at = %s, timeout_at = free.timeout_at, timeout_kind = free.kind FROM free"
 )
-_WHICH = "WHERE t.id = free.id RETURNING t.id"
 
 
 def ready(

@@ -39,6 +39,11 @@ class Successor(msgspec.Struct):
     at: dt.datetime
     begun: bool = False
 
+    def begin(self) -> None:
+        """Note that it has begun."""
+        self.begun = True
+        self.row.owner_id, self.row.started_at = self.owner_id, self.at
+
 
 def finish(
     attempt: Attempt,
@@ -115,7 +120,6 @@ def _at_once(
     query = f"WITH {', '.join(parts)} SELECT (SELECT count(*) FROM gone), {begun}"
     [(gone, started)] = sessions.at_once(query, parameters)
     if successor is not None and started:
-        successor.begun = True
-        successor.row.owner_id, successor.row.started_at = successor.owner_id, successor.at
+        successor.begin()
     if not gone:
         raise stale(attempt)

@@ -270,7 +270,7 @@ def _begin(connection: psycopg.Connection[Any]) -> str:
 
 
 def _name_of(sql: str) -> bytes:
-    """Give the name of a prepared statement: one text has one name, whoever shares the session."""
+    """Give the name of a prepared statement, which no other text has."""
     return b"aion_" + blake2b(sql.encode(), digest_size=12).hexdigest().encode()
 
 

@@ -126,12 +126,12 @@ def _on_connection(connection: BaseDatabaseWrapper, **_: Any) -> None:
 connection_created.connect(_on_connection, dispatch_uid="aion.sessions")
 
 
-def unhurried() -> str:
+def unhurried(word: str = "FROM") -> str:
     """Give the clause with which an update does not wait for the disk: for claims and heartbeats.
 
     One that a crash of the database undoes costs a repeated attempt, which its fence allows for. In a
-    transaction the clause would hold for all of it, so there it is left out.
+    transaction the clause would hold for all of it, so there it is left out. `word` joins it to the update.
     """
     if dialects.dialect().name != "postgresql" or dialects.connection().in_atomic_block:
         return ""
-    return "FROM (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried "
+    return f"{word} (SELECT set_config('synchronous_commit', 'off', true)) AS unhurried "

@@ -74,10 +74,13 @@ def begin(
 
 def begin_all(rows: Sequence[Attempt], worker: WorkerIdentity) -> list[Running]:
     """Claim attempts whose rows were read a moment ago, all at once where their queues have no limits."""
-    free = [row for row in rows if not activity_limits.apply_to(row.task_queue)]
+    free: list[Attempt] = []
+    limited: list[Attempt] = []
+    for row in rows:
+        (limited if activity_limits.apply_to(row.task_queue) else free).append(row)
     claimed = persistently(_ClaimOfAll(free, worker, clock.now())) if free else []
     found = [_begun(attempt, worker) for attempt in claimed]
-    found += [begin(row.id, row.attempt, worker) for row in rows if row not in free]
+    found += [begin(row.id, row.attempt, worker) for row in limited]
     return [running for running in found if running is not None]
 
 

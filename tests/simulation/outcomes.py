@@ -50,7 +50,6 @@ def _at_once(
             )
             is_begun = cursor.rowcount == 1
     if successor is not None and is_begun:
-        successor.begun = True
-        successor.row.owner_id, successor.row.started_at = successor.owner_id, successor.at
+        successor.begin()
     if not is_gone:
         raise stale(attempt)
