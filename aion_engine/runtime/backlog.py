@@ -33,25 +33,27 @@ class Backlog:
         """Tell how many messages of a queue nobody has taken, as of a moment ago."""
         looked_at, count = self._looks.get(queue, (float("-inf"), 0))
         if time.monotonic() - looked_at > _RECENT:
-            count = self._count(queue, connection)
+            count = self.message_count(queue, connection)
             self._looks[queue] = time.monotonic(), count
         return count
 
-    def _count(self, queue: str, connection: Any) -> int:
-        """Count through a channel that is kept: to open one takes longer than to count."""
+    def message_count(self, queue: str, connection: Any) -> int:
+        """Count the messages in a queue; none where the broker does not know it.
+
+        The channel is kept: to open one takes longer than to count.
+        """
         kept, channel = self._channel
         if kept is not connection or not connection.connected:
             connection.connect()
             channel = connection.channel()
         self._channel = (None, None)  # unless it is fine
+        count = 0
         try:
             count = int(channel.queue_declare(queue, passive=True).message_count)
-        except (
-            connection.channel_errors
-        ):  # the broker does not know the queue, or Redis an empty one
-            if getattr(channel, "is_open", False) or not getattr(channel, "closed", True):
-                self._channel = (connection, channel)
-            return 0
+        except connection.channel_errors:
+            # The broker does not know the queue, and may have closed the channel. Redis knows no empty one.
+            if not getattr(channel, "is_open", False) and getattr(channel, "closed", True):
+                return 0
         self._channel = (connection, channel)
         return count
 
@@ -65,9 +67,8 @@ class Backlog:
                 self._published[queue_of(queue, kind)] += count
         name = queue_of(task_queue, activity_type)
         if name not in self._missing:
-            self._missing[name] = (
-                self._published[name] - message_count(connection, name) * settings.ACTIVITY_BUNDLE
-            )
+            sent = self.message_count(name, connection) * settings.ACTIVITY_BUNDLE
+            self._missing[name] = self._published[name] - sent
         self._missing[name] -= 1
         return self._missing[name] >= 0
 
@@ -86,14 +87,3 @@ def queue_of(task_queue: str, activity_type: str = "") -> str:
     if task_queue == settings.TASK_QUEUE:
         return str(current_app.conf.task_default_queue)
     return task_queue
-
-
-def message_count(connection: Any, queue: str) -> int:
-    """Count the messages in a queue; none where the broker does not know it."""
-    channel = connection.channel()
-    try:
-        return int(channel.queue_declare(queue, passive=True).message_count)
-    except connection.channel_errors:
-        return 0
-    finally:
-        channel.close()

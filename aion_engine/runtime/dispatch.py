@@ -189,11 +189,16 @@ def messages_of(
 
     Gives the messages to send, and how many seconds the rest may wait for more.
     """
+    messages: list[list[Handover]] = []
     together: dict[tuple[str, int], list[Waiting]] = {}
     for one in waiting:
-        if _may_be_bundled(one[0]):
-            together.setdefault((one[0].task_queue, one[0].priority), []).append(one)
-    messages = [[handover] for handover, _ in waiting if not _may_be_bundled(handover)]
+        handover = one[0]
+        if _may_be_bundled(
+            handover
+        ):  # asked once: other processes change what is known of its type
+            together.setdefault((handover.task_queue, handover.priority), []).append(one)
+        else:
+            messages.append([handover])
     pauses = [0.0]
     for (queue, _), ones in together.items():
         behind = has_backlog(queue)
@@ -204,7 +209,7 @@ def messages_of(
             if behind and len(part) < size and pause > 0:
                 pauses.append(pause)
             else:
-                messages.append([handover for handover, _ in part])
+                messages.append([each for each, _ in part])
     return sorted(messages, key=lambda message: message[0].priority), max(pauses)
 
 

@@ -214,7 +214,7 @@ def test_of_doubtful_attempts_as_many_are_sent_as_the_broker_lacks(
     full = settings.ACTIVITY_BUNDLE
     counts = [("q", "kit.act", 3 * full + 2)]
     monkeypatch.setattr(backlog.publishing, "published_counts", lambda: counts)
-    monkeypatch.setattr(backlog, "message_count", lambda connection, queue: 3)
+    monkeypatch.setattr(Backlog, "message_count", lambda self, queue, connection: 3)
     certain = handover()
     dispatcher = CeleryDispatcher()
 
@@ -228,11 +228,11 @@ def test_of_doubtful_attempts_as_many_are_sent_as_the_broker_lacks(
 def test_a_look_into_the_broker_counts_messages_and_knows_no_queue_that_is_not_there() -> None:
     queue = f"counted-{uuid7()}"
     with app.connection_for_write() as connection:
-        assert backlog.message_count(connection, queue) == 0
+        assert Backlog().message_count(queue, connection) == 0
         bound = connection.SimpleQueue(queue)
         for _ in range(3):
             bound.put({})
-        assert backlog.message_count(connection, queue) == 3
+        assert Backlog().message_count(queue, connection) == 3
         bound.clear()
         bound.close()
 
@@ -266,7 +266,9 @@ def test_what_waits_in_the_broker_is_looked_at_through_one_channel() -> None:
 def test_a_look_holds_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
     monkeypatch.setattr(backlog.publishing, "published_counts", lambda: [("q", "kit.act", 1)])
-    monkeypatch.setattr(backlog, "message_count", lambda _, queue: looks.append(queue) or 0)
+    monkeypatch.setattr(
+        Backlog, "message_count", lambda self, queue, connection: looks.append(queue) or 0
+    )
     look = Backlog()
 
     assert [look.lacks("q", "kit.act", None) for _ in range(3)] == [True, False, False]
