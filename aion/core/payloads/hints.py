@@ -33,6 +33,15 @@ from aion.core.payloads.standins import (
 )
 
 _UNHINTED = (inspect.Parameter.empty, object, typing.Never, typing.NoReturn)
+# What msgspec raises; NotImplementedError is about enums and literals with numbers of more than 64 bits.
+_UNREADABLE = (
+    TypeError,
+    ValueError,
+    NameError,
+    AttributeError,
+    RecursionError,
+    NotImplementedError,
+)
 _QUALIFIERS = (typing.Annotated, typing.Final, typing.Required, typing.NotRequired)
 
 
@@ -51,7 +60,7 @@ def typed_decode(hint: Any) -> Read:
         return typed_read(_adapted(hint, {}))
     except Unfit:
         raise
-    except (TypeError, ValueError, NameError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Unfit(f"{name_of(hint)} cannot be read from JSON: {error}") from error
 
 
