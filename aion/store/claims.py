@@ -8,7 +8,7 @@ runs their local activities) are left to it.
 
 A run is ready when its mailbox holds a message that is not parked, or a timer is due. Both are found by a
 small index; the head of the queue is the oldest message, so work is taken in the order of its arrival. A
-message of a run with another priority stands some places before or behind its own: `_PLACE` is one number,
+message of a run with another priority stands some places before or behind its own: `PLACE` is one number,
 that of the message itself where all runs are of one priority. So nothing waits for ever. Due timers come in
 the order of their times, but for those of urgent runs, which a small index of their own finds first.
 
@@ -38,7 +38,9 @@ _RUN = (
 )
 
 
-_PLACE = f"m.id + m.priority * {LEAD}"
+PLACE = f"m.id + m.priority * {LEAD}"
+"""Where a message of alias m stands in the queue."""
+
 _MORE_URGENT = ", ".join(str(each) for each in PRIORITIES if each < DEFAULT)
 _URGENT = f"NOT t.parked AND t.priority < {DEFAULT} AND t.priority IN ({_MORE_URGENT})"
 """The first part is what the index holds, the second lets it be read by priority and time."""
@@ -73,6 +75,18 @@ def claim(
     return sorted(runs.values(), key=_place)
 
 
+_FREE = "(r.owner_id IS NULL OR r.owner_id = %s)"
+
+
+def free_of(worker_id: uuid.UUID, queues: Sequence[str]) -> tuple[str, list[Any]]:
+    """Say of alias r that a worker may take it from these queues, from any if none are given."""
+    sql = dialect()
+    if not queues:
+        return _FREE, [sql.uuid(worker_id)]
+    here = f"{_FREE} AND {sql.among('r.task_queue', 'text')}"
+    return here, [sql.uuid(worker_id), sql.many(queues)]
+
+
 def _claim_sql(
     worker_id: uuid.UUID,
     now: dt.datetime,
@@ -89,23 +103,21 @@ def _claim_sql(
     be `noted` in a setting of the transaction: so the next statements find it before the answer is read.
     """
     sql = dialect()
-    free = "(r.owner_id IS NULL OR r.owner_id = %s)"
-    here = f" AND {sql.among('r.task_queue', 'text')}" if queues else ""
-    only = [sql.many(queues)] if queues else []
+    free, whose = free_of(worker_id, queues)
     me = sql.uuid(worker_id)
     parts = [
         f"SELECT {_RUN} FROM aion_message m JOIN aion_run r ON r.id = m.run_id "
-        f"WHERE NOT m.parked AND {free}{here} ORDER BY {_PLACE} LIMIT %s {sql.lock}",
+        f"WHERE NOT m.parked AND {free} ORDER BY {PLACE} LIMIT %s {sql.lock}",
         f"SELECT {_RUN} FROM aion_timer t JOIN aion_run r ON r.id = t.run_id "
-        f"WHERE NOT t.parked AND t.fire_at <= %s AND {free}{here} ORDER BY t.fire_at LIMIT %s {sql.lock}",
+        f"WHERE NOT t.parked AND t.fire_at <= %s AND {free} ORDER BY t.fire_at LIMIT %s {sql.lock}",
         f"SELECT {_RUN} FROM aion_timer t JOIN aion_run r ON r.id = t.run_id "
-        f"WHERE {_URGENT} AND t.fire_at <= %s AND {free}{here} "
+        f"WHERE {_URGENT} AND t.fire_at <= %s AND {free} "
         f"ORDER BY t.priority, t.fire_at LIMIT %s {sql.lock}",
     ]
-    due = [sql.time(now), me, *only, limit]
-    parameters = [me, *only, limit, *due, *due]
+    due = [sql.time(now), *whose, limit]
+    parameters = [*whose, limit, *due, *due]
     if own:
-        mine = f"{sql.among('r.id', 'uuid')} AND {free}"
+        mine = f"{sql.among('r.id', 'uuid')} AND {_FREE}"
         parts.append(f"SELECT {_RUN} FROM aion_run r WHERE {mine} {sql.lock}")
         parameters.extend([sql.many(own), me])
     names = [f"part{number}" for number in range(len(parts))]

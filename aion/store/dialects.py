@@ -365,6 +365,13 @@ def is_pipelined() -> bool:
     return pipeline is not None and pipeline.is_open
 
 
+def send_now() -> None:
+    """Let the server begin with what a pipeline has sent, and do not wait for its answers."""
+    pipeline = getattr(connection(), PIPELINE, None)
+    if pipeline is not None and pipeline.is_open:
+        pipeline.ask()
+
+
 def dialect() -> Dialect:
     """Give the dialect of Aion's database."""
     return settings.made("dialect", _find_dialect)

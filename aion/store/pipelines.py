@@ -220,13 +220,23 @@ class Pipeline:
             psycopg.Error: it or one before it failed.
         """
         if not result:
-            if (
-                self._unasked
-            ):  # one request makes the server answer everything that was sent before it
-                self._session.send_flush_request()
-                self._unasked = False
+            self._ask_for_answers()
             self._receive(lambda: not result)
         return result[0]
+
+    def ask(self) -> None:
+        """Let the server answer everything that was sent, and do not wait for it.
+
+        Raises:
+            psycopg.Error: the connection is broken.
+        """
+        self._ask_for_answers()
+        self._flush()
+
+    def _ask_for_answers(self) -> None:
+        if self._unasked:  # one request is for everything that was sent before it
+            self._session.send_flush_request()
+            self._unasked = False
 
     # --- the wire ---
 

@@ -25,6 +25,7 @@ class Batch:
     answered: list[uuid.UUID] = dataclasses.field(
         default_factory=list
     )  # runs with updates to answer
+    others_wait: bool = True  # whether there is mail, or a due timer, for anyone
     posted: bool = False  # messages went to mailboxes, maybe to these very runs
     locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
     committed: list[Callable[[], object]] = dataclasses.field(

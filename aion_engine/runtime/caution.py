@@ -33,6 +33,7 @@ from aion.store.rows import Claimed
 from aion.store.turns import TurnWrites
 from aion_engine.runtime.batches import Batch
 from aion_engine.runtime.crash_notes import how_long
+from aion_engine.runtime.going_on import GoingOn
 from aion_engine.runtime.holding import hold_for
 from aion_engine.runtime.turns import Turns
 
@@ -46,6 +47,8 @@ class Caution:
     def __init__(self, worker_id: uuid.UUID, turns: Turns) -> None:
         self._worker_id = worker_id
         self._turns = turns
+        self._going_on = GoingOn(turns)
+        self._others_wait = True
         self._careful = False
         self._next_look = 0.0
         self._suspect: uuid.UUID | None = None  # taken, and maybe still in flight
@@ -61,11 +64,23 @@ class Caution:
             self._look()
             self._next_look = now + settings.LEASE / 3
         if not self._careful:
-            return self._turns.take(outcomes, expecting=expecting)
+            return self._take(outcomes, expecting)
         chosen = self._choose(outcomes)
         if not chosen:
             return Batch()
         return self._turns.take(outcomes, only=chosen, before_commit=self._passed)
+
+    def _take(
+        self, outcomes: Mapping[uuid.UUID, Sequence[ActivityOutcome]], expecting: bool
+    ) -> Batch:
+        """Take a batch without a claim where nothing but these outcomes is known to wait."""
+        batch = None
+        if outcomes and not self._others_wait:
+            batch = self._going_on.take(outcomes)
+        if batch is None:
+            batch = self._turns.take(outcomes, expecting=expecting)
+        self._others_wait = batch.others_wait
+        return batch
 
     def _look(self) -> None:
         crashes.watch(self._worker_id)
@@ -77,6 +92,7 @@ class Caution:
             )
             crashes.forget(before=now - how_long())
         self._careful = careful
+        self._others_wait = True
 
     # --- the first transaction ---
 

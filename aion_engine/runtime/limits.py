@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 
 from aion.conf import settings
 from aion.core.errors import ApplicationError, PendingActivityLimitExceeded
@@ -75,7 +76,7 @@ def check_pending(work: Work, gained: Sequence[Recorded]) -> None:
         )
 
 
-def warn(updates: Iterable[RunUpdate], first_seqs: dict[object, int]) -> None:
+def warn(updates: Iterable[RunUpdate], first_seqs: Mapping[uuid.UUID, int]) -> None:
     """Log once for each run whose history has passed far beyond where a new run was advisable."""
     far_events = _far(settings.HISTORY_SUGGEST_EVENTS, settings.HISTORY_MAX_EVENTS)
     far_bytes = _far(settings.HISTORY_SUGGEST_BYTES, settings.HISTORY_MAX_BYTES)

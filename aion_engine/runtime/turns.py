@@ -25,10 +25,11 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from aion.conf import settings
-from aion.core.errors import InvalidSearchAttribute, PayloadUnavailable
+from aion.core.errors import PayloadUnavailable
 from aion.core.events import (
     ActivityOutcome,
     Event,
@@ -42,28 +43,25 @@ from aion.core.requests import UpdateRequest
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
 from aion.store import claims, histories, mailbox, sealed_turns, sealing, sessions, turns
-from aion.store.rows import Claimed, RunUpdate
+from aion.store.going_on import Question
+from aion.store.rows import Claimed, RunRow, RunUpdate
 from aion.store.shown import ShownWrite
 from aion.store.turns import TurnWrites
-from aion_engine.replay.advance import advance
 from aion_engine.replay.instance import Instance
-from aion_engine.replay.watchdog import Watchdog
-from aion_engine.runtime import announcing, effects, limits, lineage
+from aion_engine.runtime import announcing, effects, limits
 from aion_engine.runtime.arrivals import (
     consume,
     deadline_of,
     refuse_late,
     termination,
-    without_repeats,
 )
 from aion_engine.runtime.aside import Aside
 from aion_engine.runtime.batches import Batch, Reach, in_turn
-from aion_engine.runtime.beginning import instance_of, unfolded_start
 from aion_engine.runtime.cache import InstanceCache
+from aion_engine.runtime.folding import Folding
 from aion_engine.runtime.holding import fails_run, hold_for, stops_the_process
-from aion_engine.runtime.registered_attributes import RegisteredAttributes
 from aion_engine.runtime.reviving import revive
-from aion_engine.runtime.unseen import await_start, close_unseen, is_to_wait, unread
+from aion_engine.runtime.unseen import await_start, close_unseen, unread
 from aion_engine.runtime.work import Work
 
 log = logging.getLogger("aion.turns")
@@ -81,10 +79,9 @@ class Turns:
     def __init__(self, worker_id: uuid.UUID) -> None:
         self.worker_id = worker_id
         self.cache = InstanceCache(runs=settings.CACHE_RUNS, size=settings.CACHE_BYTES)
-        self._registry = RegisteredAttributes()
-        self._watchdog = Watchdog(settings.YIELD_LIMIT)
-        self._reach = Reach(settings.BATCH_RUNS)
-        self._time = settings.BATCH_TIME
+        self.folding = Folding()
+        self.reach = Reach(settings.BATCH_RUNS)
+        self.time = settings.BATCH_TIME
         self._queues = tuple(settings.LOOP_QUEUES)
 
     def take(
@@ -102,10 +99,17 @@ class Turns:
         """
         batch = Batch()
         touched: list[Work] = []
+        with self.committed(batch, touched):
+            self._take(batch, self.claim(outcomes, expecting, only), outcomes, touched)
+            before_commit(batch)
+        return batch
+
+    @contextmanager
+    def committed(self, batch: Batch, touched: list[Work]) -> Iterator[None]:
+        """Commit what a block writes, and let instances go: of what it closes, or of all when it fails."""
         try:
             with sessions.transaction():
-                self._take(batch, self.claim(outcomes, expecting, only), outcomes, touched)
-                before_commit(batch)
+                yield
         except BaseException:
             for work in touched:
                 self.cache.drop(work.run.id)
@@ -115,33 +119,37 @@ class Turns:
             self.cache.drop(run_id)
         for action in batch.committed:
             _do(action)
-        return batch
 
     def claim(
         self, outcomes: Outcomes, expecting: bool, only: Collection[uuid.UUID] | None = None
     ) -> list[Claimed]:
         """Lock the runs of the next batch, until the transaction ends."""
-        own = list(itertools.islice(outcomes, self._reach.runs)) if only is None else list(only)
+        own = list(itertools.islice(outcomes, self.reach.runs)) if only is None else list(only)
         return claims.claim(
             worker_id=self.worker_id,
             now=clock.now(),
-            limit=self._reach.runs if only is None else 0,
+            limit=self.reach.runs if only is None else 0,
             queues=self._queues,
             own=own,
             expecting=expecting or bool(own),
         )
 
+    def ask(self, runs: Sequence[RunRow], now: dt.datetime) -> Question:
+        """Lock runs that this worker owns, and ask whether they are as it knows them."""
+        return Question(runs, worker_id=self.worker_id, now=now, queues=self._queues)
+
     def _take(
         self, batch: Batch, claimed: list[Claimed], outcomes: Outcomes, touched: list[Work]
     ) -> None:
         now = clock.now()
+        batch.others_wait = any(one.messages or one.timers for one in claimed)
         if not claimed:
             return
         touched += (Work(one, outcomes.get(one.run.id, ())) for one in in_turn(claimed))
         works = self._prepare(touched)
         writes = TurnWrites()
-        self._registry.begin()
-        until = time.perf_counter() + self._time
+        self.folding.begin()
+        until = time.perf_counter() + self.time
         try:
             while works and (not batch.seen or time.perf_counter() <= until):
                 work = works.popleft()
@@ -149,13 +157,21 @@ class Turns:
                 self._turn(work, writes, batch, now)
                 batch.committed += work.to_tell
         finally:
-            batch.left = len(works) + max(len(outcomes) - self._reach.runs, 0)
-            self._reach.learn(len(batch.seen), left=len(works))
+            batch.left = len(works) + max(len(outcomes) - self.reach.runs, 0)
+            self.reach.learn(len(batch.seen), left=len(works))
             for work in works:
                 if work.instance is not None:
-                    self.cache.put(work.run.id, work.instance, work.run.history_bytes)
+                    self.cache.put(work.run, work.instance, work.run.history_bytes)
+        self.write(writes, batch, now, [one.run for one in claimed])
+
+    def write(
+        self, writes: TurnWrites, batch: Batch, now: dt.datetime, runs: Iterable[RunRow]
+    ) -> None:
+        """Write what the turns of these runs have decided."""
+        first_seqs = {run.id: run.first_seq for run in runs}
         turns.write(writes, now=now)
-        limits.warn(writes.runs, {one.run.id: one.run.first_seq for one in claimed})
+        limits.warn(writes.runs, first_seqs)
+        self.cache.settle(writes.runs)
         self._summarise(batch, writes)
 
     def _prepare(self, works: Sequence[Work]) -> deque[Work]:
@@ -198,7 +214,7 @@ class Turns:
         if part is not writes:
             writes.add(part)
         if update is not None:
-            self._keep(work, update, batch)
+            self.keep(work, update, batch)
 
     def _decide(self, work: Work, writes: TurnWrites, now: dt.datetime) -> RunUpdate | None:
         """Say what a run's turn writes; give its new projection where its code has taken the turn."""
@@ -217,12 +233,12 @@ class Turns:
         failure = limits.beyond(run)
         if failure is not None:
             event = WorkflowFailed(failure=failure, by_engine=True)
-            revive(work, self._watchdog)
+            revive(work, self.folding.watchdog)
             close_unseen(work, effects.closing(run, [], event, now), writes)
             return None
         aside = Aside()
         try:
-            gained = self._watched(work, now, aside)
+            gained = self.folding.fold(work, now, aside)
             limits.check_pending(work, gained or ())
         except BaseException as error:  # noqa: BLE001  # whatever it is, it is this run's alone
             self._failed(work, error, writes, now)
@@ -231,9 +247,9 @@ class Turns:
             await_start(work, writes, now)
             return None
         aside.answer(run.id, writes)
-        return self._add(work, gained, aside.passed_on, writes)
+        return self.add(work, gained, aside.passed_on, writes)
 
-    def _add(
+    def add(
         self,
         work: Work,
         gained: list[Recorded],
@@ -255,14 +271,14 @@ class Turns:
         announcing.turn_made(work, instance, gained, update, writes)
         consume(work.claimed, writes)
         _add_attributes(run.id, instance, writes)
-        self._registry.note(instance)
+        self.folding.note(instance)
         if run.held_until is not None:
             writes.unparked.append(run.id)  # a message brought it back before its time
         if update.closed_at is not None and instance.updates.open:
             writes.updates_abandoned.append(run.id)
         return update
 
-    def _keep(self, work: Work, update: RunUpdate, batch: Batch) -> None:
+    def keep(self, work: Work, update: RunUpdate, batch: Batch) -> None:
         """Keep the instance of a turn that is in the batch, or close it with its run."""
         run, instance = work.run, work.instance
         assert instance is not None  # noqa: S101  # it has just taken its turn
@@ -270,68 +286,9 @@ class Turns:
             instance.close()
             return
         size = run.history_bytes + _BYTES_PER_EVENT * update.gained_events
-        self.cache.put(run.id, instance, size)
+        self.cache.put(run, instance, size)
         if instance.local_activities:
             batch.locals.append((work.claimed, instance))
-
-    def _watched(
-        self,
-        work: Work,
-        now: dt.datetime,
-        aside: Aside,
-    ) -> list[Recorded] | None:
-        """Fold, and once more where a search attribute may have been registered a moment ago."""
-        watched = f"run {work.run.id} of {work.run.workflow_type}"
-        arrivals, history = work.read()  # not watched: a slow storage is not the code's fault
-        try:
-            with self._watchdog.watch(watched):
-                return self._fold(work, arrivals, history, now, aside)
-        except InvalidSearchAttribute:
-            if not self._registry.learns():
-                raise
-        aside.clear()
-        work.drop_instance()
-        work.rows = histories.load_rows([work.run.id]).get(work.run.id, [])
-        arrivals, history = work.read()
-        with self._watchdog.watch(watched):
-            return self._fold(work, arrivals, history, now, aside)
-
-    def _fold(
-        self,
-        work: Work,
-        arrivals: list[Event | UpdateRequest],
-        stored: list[Recorded],
-        now: dt.datetime,
-        aside: Aside,
-    ) -> list[Recorded] | None:
-        """Bring a run's code up to date and on; None where its time to begin has not come."""
-        run = work.run
-        deadline = deadline_of(work.claimed)
-        arrivals = without_repeats(work.claimed, arrivals, aside.repeated)
-        start = None
-        if work.instance is None:
-            start = unfolded_start(stored)
-            if start is not None and is_to_wait(start.event, work.claimed):
-                return None
-            work.instance = instance_of(run, stored, start)
-        else:
-            work.instance.context.extent.settle(run.history_bytes)
-        self._registry.tell(work.instance)
-        context = work.instance.context
-        at = max(now, start.recorded_at if start is not None else work.instance.now)
-        started = start.event if start is not None else context.started
-        context.has_next_run = lineage.has_next_time(started, at)
-        gained = advance(
-            work.instance,
-            arrivals,
-            at=at,
-            start=start,
-            refused=aside.refused,
-            passed_on=aside.passed_on,
-        )
-        if deadline and work.instance.terminal is None:
-            gained.append(effects.timed_out(run, gained, deadline, at))
-        return gained
 
     def _leave(self, work: Work, writes: TurnWrites, now: dt.datetime) -> None:
         """Leave a paused or held run's mail where it is, out of the queue. Its deadlines pass as always."""
@@ -341,7 +298,7 @@ class Turns:
             work.drop_instance()
             writes.parked.append(work.run.id)
             return
-        revive(work, self._watchdog)
+        revive(work, self.folding.watchdog)
         close_unseen(work, effects.timed_out(work.run, [], deadline, now), writes)
 
     def _failed(

@@ -105,7 +105,7 @@ def events_last(run_id: Any) -> int:
 
 def test_an_urgent_run_overtakes_those_that_wait(engine: Engine, settings: Any) -> None:
     settings.AION = {**settings.AION, "BATCH_RUNS": 2}
-    engine.loop.turns._reach.runs = 2
+    engine.loop.turns.reach.runs = 2
     for name in ("a", "b", "c", "d"):
         engine.start("waiting", id=name)
     engine.start("waiting", id="urgent", priority=1)

@@ -249,7 +249,7 @@ def test_a_slow_storage_is_not_the_codes_fault(
     load = sealing.PayloadFiles.load
 
     def look_and_load(self: Any, stored: Any) -> bytes:
-        dog: Watchdog = engine.loop.turns._watchdog
+        dog: Watchdog = engine.loop.turns.folding.watchdog
         watched.append(dog._armed)
         return load(self, stored)
 

@@ -158,7 +158,7 @@ class Loop(TurnLoop):
         super().__init__(process.identity.id)
         self._world = process.world
         self.local = Local(process, wake=self._ring_self)
-        self.turns._watchdog = Watchdog(0)  # it looks at the machine's clock
+        self.turns.folding.watchdog = Watchdog(0)  # it looks at the machine's clock
 
     def _gather(self) -> None:
         """Local outcomes come when they come."""
