@@ -120,13 +120,26 @@ class Database:
             key = [row[1] for row in sorted(info, key=lambda row: row[5]) if row[5]]
             numbered = "AUTOINCREMENT" in sql
             self.tables[name] = Table(name, [row[1] for row in info], key, numbered)
-            for verb, side in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
-                columns = ", ".join(f'{side}."{row[1]}"' for row in info)
-                self.raw.execute(
-                    f"CREATE TEMP TRIGGER hear_{name}_{verb} AFTER {verb} ON {name} "
-                    f"BEGIN SELECT touch('{name}', '{verb}', {columns}); END"
-                )
+            moves = " OR ".join(f'NEW."{one}" IS NOT OLD."{one}"' for one in key)
+            self._hear(name, info, "INSERT", told=["INSERT"])
+            self._hear(name, info, "DELETE", told=["DELETE"])
+            self._hear(name, info, "UPDATE", told=["UPDATE"], when=f"NOT ({moves})")
+            self._hear(name, info, "UPDATE", told=["DELETE", "INSERT"], when=moves)
         self.empty()
+
+    def _hear(
+        self, name: str, columns: list[Any], verb: str, *, told: list[str], when: str = "TRUE"
+    ) -> None:
+        """Hear of rows that a verb touches. One whose key it changes goes, and comes as another."""
+        steps = []
+        for each in told:
+            side = "OLD" if each == "DELETE" else "NEW"
+            row = ", ".join(f'{side}."{column[1]}"' for column in columns)
+            steps.append(f"SELECT touch('{name}', '{each}', {row});")
+        self.raw.execute(
+            f"CREATE TEMP TRIGGER hear_{name}_{'_'.join([verb, *told])} AFTER {verb} ON {name} "
+            f"WHEN {when} BEGIN {' '.join(steps)} END"
+        )
 
     def empty(self) -> None:
         """Begin anew, with nothing in the tables and no session."""
