@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError
 
 from aion.core.errors import StoreError
-from aion.models import Firing, Run, Schedule
+from aion.models import Firing, Schedule
 from aion.models.schedules import FiringState
 from aion.store.dialects import alias, atomic, connection, dialect
 from aion.store.schedules import ended as run_ended
@@ -91,17 +91,3 @@ def at_times(schedule: Schedule, times: Iterable[dt.datetime]) -> dict[dt.dateti
 def is_taken(schedule: Schedule, nominal_at: dt.datetime) -> bool:
     """Tell whether any firing has this nominal time."""
     return bool(_of(schedule).filter(nominal_at=nominal_at).exists())
-
-
-def end_of_chain(run_id: uuid.UUID) -> Run | None:
-    """Read the run that a run has led to by now: itself, or the last that continues it; None without it."""
-    runs = Run.objects.using(alias())
-    run: Run | None = runs.filter(id=run_id).first()
-    while run is not None and run.closed_at is not None:
-        # By workflow id too, because only that is indexed.
-        following = runs.filter(workflow_id=run.workflow_id, continued_from_run_id=run.id)
-        successor = following.order_by("-started_at", "-id").first()
-        if successor is None:
-            break
-        run = successor
-    return run

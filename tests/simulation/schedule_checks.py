@@ -14,7 +14,7 @@ from aion.models import Firing, Schedule
 from aion.operations.schedules.course import TIME
 from aion.schedules.config import ScheduleConfig
 from aion.schedules.spec import times_after
-from aion.store import firings, schedules
+from aion.store import runs, schedules
 
 
 def schedule_problems() -> Iterator[str]:
@@ -68,7 +68,7 @@ def _settled(schedule: Schedule, history: list[ScheduleRecorded]) -> Iterator[st
         one.event.run_id for one in history if isinstance(one.event, told.ScheduleFiringEnded)
     )
     for firing in Firing.objects.filter(schedule_id=schedule.id, run_id__isnull=False):
-        last = firings.end_of_chain(firing.run_id)
+        last = runs.last_of_chain(firing.run_id)
         if last is None or last.closed_at is None or firing.outcome != last.status:
             yield f"the time {firing.nominal_at} ended as {firing.outcome}, its run is {last and last.status}"
         elif ends[str(last.id)] != 1:

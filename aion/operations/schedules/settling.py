@@ -6,10 +6,11 @@ from typing import Final
 
 from aion.core.events.schedules import ScheduleFiringEnded, SchedulePaused
 from aion.core.status import RunStatus
-from aion.models import Firing, Run
+from aion.models import Firing
 from aion.models.schedules import FiringState
 from aion.operations.schedules.course import Course
-from aion.store import firings
+from aion.store import firings, runs
+from aion.store.runs import RunSummary
 from aion.store.schedule_payloads import keep_failure, keep_result
 
 _MOST: Final = 500
@@ -31,11 +32,11 @@ def settle(course: Course) -> None:
 
 def _settle_one(course: Course, firing: Firing) -> None:
     assert firing.current_run_id is not None  # noqa: S101  # it is running
-    run = firings.end_of_chain(firing.current_run_id)
+    run = runs.last_of_chain(firing.current_run_id)
     if run is not None:
         firing.current_run_id = run.id
     if run is None or run.closed_at is not None:
-        status = _DELETED if run is None else run.status
+        status = _DELETED if run is None else run.status.value
         firing.state, firing.outcome, firing.ended_at = FiringState.ENDED, status, course.now
         course.note(
             ScheduleFiringEnded(
@@ -50,7 +51,7 @@ def _settle_one(course: Course, firing: Firing) -> None:
     firings.write(firing)
 
 
-def _remember(course: Course, run: Run) -> None:
+def _remember(course: Course, run: RunSummary) -> None:
     """Keep the outcome for the next run; pause where the schedule is told to."""
     schedule = course.schedule
     if run.status == RunStatus.COMPLETED:
