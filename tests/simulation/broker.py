@@ -13,6 +13,8 @@ from tests.simulation.database import Killed
 
 Reference = tuple[uuid.UUID, int]
 
+_NEVER = float("inf")
+
 
 @dataclasses.dataclass
 class Message:
@@ -45,12 +47,16 @@ class Broker:
             ]
 
     def next_due(self) -> float:
-        return min((message.at for message in self.waiting), default=float("inf"))
+        if not self.waiting:
+            return _NEVER
+        return min(message.at for message in self.waiting)
 
     def take_due(self, *, somebody: bool) -> list[Message]:
         """Take what has come; it waits a while when there is nobody to take it."""
         now = self._world.scheduler.now
         due = [message for message in self.waiting if message.at <= now]
+        if not due:
+            return []
         if not somebody:
             for message in due:
                 message.at = now + 1.0

@@ -92,7 +92,8 @@ class Database:
     """The shared database. `wait` blocks the calling session until a transaction is over."""
 
     def __init__(self) -> None:
-        self.raw = sqlite3.connect(":memory:", isolation_level=None)
+        # The usual cache of 128 prepared statements is too small for those of the store.
+        self.raw = sqlite3.connect(":memory:", isolation_level=None, cached_statements=5_000)
         self.tables: dict[str, Table] = {}
         self.wait: Callable[[Transaction], None] = _nobody_waits
         self.snapshot_taken: Callable[[], None] = lambda: None

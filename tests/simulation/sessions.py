@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -129,7 +130,7 @@ class _AsDjangoRaises:
             raise getattr(django.db, kind.__name__)(*error.args) from error
 
 
-_as_django_raises = _AsDjangoRaises()
+as_django_raises = _AsDjangoRaises()
 
 
 class SimulatedCursor:
@@ -146,14 +147,14 @@ class SimulatedCursor:
 
     def execute(self, sql: str, parameters: Any = None) -> SimulatedCursor:
         what = statement(sql, parameters is not None)
-        with _as_django_raises:
+        with as_django_raises:
             self._rows, self.rowcount = self._session.execute(what, parameters or ())
         self._at = 0
         return self
 
     def executemany(self, sql: str, parameters: Any) -> SimulatedCursor:
         what = statement(sql, True)
-        with _as_django_raises:
+        with as_django_raises:
             _, self.rowcount = self._session.execute(what, list(parameters), many=True)
         return self
 
@@ -182,6 +183,16 @@ class SimulatedCursor:
         self._rows = []
 
 
+@functools.cache
+def _settings() -> dict[str, Any]:
+    return {
+        **connections.settings["default"],
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": ":memory:",
+        "OPTIONS": {},
+    }
+
+
 class SimulatedFeatures(DatabaseFeatures):
     """What lets the ORM say which rows it locks."""
 
@@ -196,13 +207,7 @@ class SimulatedDatabaseWrapper(DatabaseWrapper):
     features_class = SimulatedFeatures
 
     def __init__(self, database: Database, before: Callable[[Session, str], None]) -> None:
-        settings = {
-            **connections.settings["default"],
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": ":memory:",
-            "OPTIONS": {},
-        }
-        super().__init__(settings, "default")
+        super().__init__(_settings(), "default")
         self._database = database
         self._before = before
         self.is_lost = False
@@ -222,6 +227,29 @@ class SimulatedDatabaseWrapper(DatabaseWrapper):
         if self.connection is None:
             self.ensure_connection()
         return self.connection.cursor()
+
+    # Django's own ways through these ask who the caller is, and whether a log wants to hear of it.
+
+    def commit(self) -> None:
+        self.validate_no_atomic_block()
+        self._commit()
+        self.errors_occurred = False
+        self.run_commit_hooks_on_set_autocommit_on = True
+
+    def _commit(self) -> None:
+        if self.connection is not None:
+            with as_django_raises:
+                self.connection.commit()
+
+    def _rollback(self) -> None:
+        if self.connection is not None:
+            with as_django_raises:
+                self.connection.rollback()
+
+    def get_autocommit(self) -> bool:
+        if self.connection is None:
+            self.ensure_connection()
+        return self.autocommit  # type: ignore[no-any-return]
 
     def is_in_memory_db(self) -> bool:
         return False

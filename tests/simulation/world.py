@@ -144,6 +144,8 @@ class World:
         return self.scheduler.step(due) or due < until
 
     def _deliver(self) -> None:
+        if not self.broker.waiting:
+            return
         able = [one for one in self.processes if not one.stopping]
         for message in self.broker.take_due(somebody=bool(able)):
             process = self.rng.choice(able)
