@@ -76,6 +76,21 @@ def test_what_waits_starts_though_others_operate_the_schedule_before_the_tick(
     assert open_ids() == [SECOND]
 
 
+@pytest.mark.parametrize("overlap", ["skip", "buffer_one", "buffer_all"])
+def test_what_waits_starts_though_a_trigger_has_noticed_the_end_that_it_waits_for(
+    engine: Engine, clock: StandingClock, overlap: str
+) -> None:
+    until = clock.at + dt.timedelta(minutes=2)
+    schedule = scheduled(ScheduleSpec(crons=("* * * * *",), end_at=until), overlap="buffer_all")
+    minutes(clock, engine, 2)
+    finish(engine)
+
+    schedule.trigger(overlap)  # type: ignore[arg-type]
+    engine.tick()
+
+    assert open_ids() == [SECOND]
+
+
 def test_what_waits_is_skipped_when_no_actions_are_left(
     engine: Engine, clock: StandingClock
 ) -> None:

@@ -42,6 +42,8 @@ def trigger_schedule(
             if earlier is not None:
                 return earlier
         settle(course)
+        if course.buffered and not course.running:
+            course.unfinished = True  # no tick will notice again that their turn has come
         nominal_at = course.now
         while _is_taken(course, nominal_at):
             nominal_at += _MICROSECOND
