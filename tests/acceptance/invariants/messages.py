@@ -32,9 +32,9 @@ def _wrong_states_of_updates() -> Iterator[str]:
     found = rows(
         "SELECT u.run_id, u.update_id, u.state, a.seq, c.seq FROM aion_update u "
         "LEFT JOIN aion_event a ON a.run_id = u.run_id AND a.kind = 'UpdateAccepted' "
-        f"AND {field('a', 'update_id')} = u.update_id "
+        f"AND {field('a', 'update_id')} = u.update_id AND {_counts('a')} "
         "LEFT JOIN aion_event c ON c.run_id = u.run_id AND c.kind = 'UpdateCompleted' "
-        f"AND {field('c', 'update_id')} = u.update_id WHERE CASE u.state "
+        f"AND {field('c', 'update_id')} = u.update_id AND {_counts('c')} WHERE CASE u.state "
         "WHEN 'completed' THEN a.seq IS NULL OR c.seq IS NULL OR c.seq < a.seq "
         "WHEN 'refused' THEN a.seq IS NOT NULL OR c.seq IS NOT NULL "
         "WHEN 'admitted' THEN a.seq IS NOT NULL OR c.seq IS NOT NULL "
@@ -45,6 +45,15 @@ def _wrong_states_of_updates() -> Iterator[str]:
             f"update {update} of run {run} is {state}, accepted at {accepted} and completed at "
             f"{completed}"
         )
+
+
+def _counts(alias: str) -> str:
+    """Whether an event was not undone by a reopening behind it: what was undone is asked anew."""
+    return (
+        f"NOT EXISTS (SELECT 1 FROM aion_event o WHERE o.run_id = {alias}.run_id "
+        f"AND o.seq > {alias}.seq AND o.kind = 'WorkflowReopened' "
+        f"AND CAST({field('o', 'keep_until')} AS integer) < {alias}.seq)"
+    )
 
 
 def _delivered_but_not_received() -> Iterator[str]:
