@@ -68,6 +68,9 @@ class Job:
     context: AttemptContext | None = None
     committing: bool = False  # its transaction ends now: too late for a timeout
     doubtful: bool = False  # a commit of it raised, and may have succeeded all the same
+    over: bool = (
+        False  # nothing more comes of it here: its outcome is in the database, or its thread failed
+    )
 
 
 class LocalActivities:
@@ -142,8 +145,12 @@ class LocalActivities:
         return [job for jobs in list(self._jobs.values()) for job in list(jobs.values())]
 
     def runs(self) -> list[uuid.UUID]:
-        """Give the runs that have local activities on their way."""
+        """Give the runs of which local activities are known: on their way, or not yet known to be folded."""
         return [run_id for run_id, jobs in self._jobs.items() if jobs]
+
+    def under_way(self) -> set[uuid.UUID]:
+        """Give the runs that a local activity will bring on."""
+        return {job.run.id for job in self._all_jobs() if not job.over}
 
     @property
     def busy(self) -> bool:
@@ -191,7 +198,7 @@ class LocalActivities:
 
     def _time_left(self, job: Job, now: float) -> float | None:
         limit = job.activity.options.start_to_close_timeout
-        if limit is None or not job.started:
+        if limit is None or not job.started or job.over:
             return None
         return job.started + limit.total_seconds() - now
 
@@ -234,6 +241,7 @@ class LocalActivities:
                 try:
                     self._run(job)
                 except BaseException:
+                    job.over = True
                     log.exception(
                         "Local activity %s: the engine failed", job.activity.activity_type
                     )
@@ -246,26 +254,29 @@ class LocalActivities:
             connections.close_all()
 
     def _run(self, job: Job) -> None:
-        activity = None
         try:
-            activity = registry.activity(job.activity.activity_type)
-            job.context = AttemptContext(_info(job))
-            job.started = clock.monotonic()
-            if activity.transactional:
-                self._run_transactional(activity, job)
-                return
-            outcome = self._completed(activity, job)
+            outcome = self._attempt(job)
         except StaleAttempt as stale:
             log.warning("%s", stale)
             self._let_go(job)
-            return
         except BaseException as error:  # noqa: BLE001  # whatever the activity raises is its failure
             self._raised(job, error)
-            return
+        else:
+            if outcome is not None:
+                self._put_outcome(job, outcome)
+
+    def _attempt(self, job: Job) -> ActivityOutcome | None:
+        """Call the function; give its outcome, None where that is in the database."""
+        activity = registry.activity(job.activity.activity_type)
+        job.context = AttemptContext(_info(job))
+        job.started = clock.monotonic()
+        try:
+            if activity.transactional:
+                self._run_transactional(activity, job)
+                return None
+            return self._completed(activity, job)
         finally:
-            if activity is not None:
-                self._tidy()
-        self._put_outcome(job, outcome)
+            self._tidy()
 
     def _tidy(self) -> None:
         tidy_connections()
@@ -301,6 +312,7 @@ class LocalActivities:
         The job stays known until a turn has folded the message, or it could be submitted a second time.
         """
         if job.doubtful and self._is_recorded(job):
+            job.over = True
             self._wake()
             return
         with atomic():
@@ -314,6 +326,7 @@ class LocalActivities:
                     raise StaleAttempt(f"Local activity {activity.name} was given up meanwhile")
                 job.committing = True
             mailbox.post([mailbox.message(job.run.id, outcome)], now=clock.now())
+        job.over = True
         self._wake()
 
     def _is_recorded(self, job: Job) -> bool:

@@ -188,10 +188,13 @@ class TurnLoop:
         now = time.monotonic()
         if now < self._next_count:
             return
-        cared_for = {*self.local.runs(), *self._outcomes}
+        # In this order: of what is over before the look, the look sees the outcome if it waits.
+        cared_for = {*self.local.under_way(), *self._outcomes}
         forgotten = [one for one in owners.idle(self.worker_id) if one not in cared_for]
         if forgotten:
             log.warning("%d runs wait for local activities that nobody has begun", len(forgotten))
+        for run_id in forgotten:
+            self.local.forget(run_id)  # activities that are over, of which nobody has told
         mailbox.post([(one, mailbox.WAKE, "{}") for one in forgotten], now=clock.now())
         self._next_count = now + settings.LEASE / 3
 

@@ -8,14 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 from django.db import DatabaseError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from aion import ActivityError, ApplicationError, RetryPolicy, activity, client
+from aion import ActivityError, ApplicationError, RetryPolicy, activity, client, workflow
 from aion.models import ActivityTask, Run
 from aion.store import turns, workers
+from aion_engine.runtime import local_activities
 from tests.support import kit
 from tests.support.clocks import StandingClock
 from tests.support.engine import Engine, running_worker
@@ -246,8 +248,6 @@ def test_an_activity_that_the_workflow_gave_up_is_told(
 
     @script
     async def other(me: kit.Scripted) -> None:
-        from aion import workflow
-
         task = kit.act.with_options(local=True).start("work")
         await workflow.wait_condition(lambda: bool(me.notes))
         task.cancel()
@@ -350,6 +350,25 @@ def test_a_turn_whose_commit_succeeded_unseen_begins_its_activities(
 
     assert handle.result(0) == [0, 1]
     assert kinds_of(handle.run_id).count("ActivityCompleted") == 2
+
+
+def test_a_local_activity_at_which_the_engine_fails_is_run_again(
+    engine: Engine, acting: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @acting
+    def work(number: int) -> int:
+        return number
+
+    with monkeypatch.context() as broken:
+        broken.setattr(local_activities, "ActivityCompleted", mock.Mock(side_effect=MemoryError))
+        broken.setattr(local_activities, "failure_from", mock.Mock(side_effect=MemoryError))
+        handle = engine.start("main")
+        engine.loop.step()
+        assert engine.loop.local.wait_settled(10)
+    engine.loop._next_count = 0.0
+    engine.turns_until(lambda: closed(handle), timeout=5)
+
+    assert handle.result(0) == [0]
 
 
 @pytest.mark.django_db(transaction=True)

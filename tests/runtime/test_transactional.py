@@ -272,6 +272,79 @@ def lose_answers_to_commits(monkeypatch: pytest.MonkeyPatch, count: int) -> thre
 
 
 @marked
+def test_a_run_goes_on_when_the_turn_that_folded_a_local_outcome_succeeded_unseen(
+    engine: Engine, acting: Register, script: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop knows the activity still, and must not think that it is under way."""
+
+    @acting
+    def book() -> None:
+        write_effect()
+
+    @script
+    async def twice(me: kit.Scripted) -> str:
+        for _ in range(2):
+            await kit.booking.with_options(local=True, retry=QUICK).execute("book")
+        return "both"
+
+    handle = engine.start("twice")
+    engine.loop.step()
+    eventually(lambda: mailbox_of(handle.run_id) and not engine.loop.local.busy)
+    commit = BaseDatabaseWrapper._commit
+
+    def commit_and_break(self: BaseDatabaseWrapper) -> None:
+        commit(self)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit_and_break)
+    engine.loop._guarded_step()
+    monkeypatch.setattr(BaseDatabaseWrapper, "_commit", commit)
+    assert kinds_of(handle.run_id) == ["WorkflowStarted", "ActivityCompleted"]
+    engine.turns_until(lambda: not handle.describe().status.is_open, timeout=5)
+
+    assert (handle.result(0), effects()) == ("both", 2)
+
+
+@marked
+def test_a_local_activity_is_run_again_when_a_reopening_undid_its_unread_outcome(
+    engine: Engine, acting: Register
+) -> None:
+    @acting
+    def book() -> int:
+        write_effect()
+        return effects()
+
+    handle = engine.start("main")
+    engine.loop.step()
+    eventually(lambda: mailbox_of(handle.run_id) and not engine.loop.local.busy)
+    handle.terminate()
+    handle.reopen()
+    engine.loop.step()
+    engine.loop._next_count = 0.0
+    engine.turns_until(lambda: not handle.describe().status.is_open, timeout=5)
+
+    assert handle.result(0) == 2
+
+
+@marked
+def test_a_local_outcome_that_waits_in_the_mailbox_has_no_timeout(
+    engine: Engine, acting: Register
+) -> None:
+    """A paused run may leave it there for long, and the loop would not sleep."""
+
+    @acting
+    def book() -> None:
+        write_effect()
+
+    handle = engine.start("main", 60)
+    engine.loop.step()
+    eventually(lambda: mailbox_of(handle.run_id) and not engine.loop.local.busy)
+    handle.pause()
+
+    assert engine.loop.local.release_due() is None
+
+
+@marked
 def test_a_local_activity_of_a_terminated_run_keeps_no_writes(
     engine: Engine, acting: Register, settings: Any
 ) -> None:

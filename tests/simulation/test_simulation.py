@@ -20,6 +20,7 @@ FAILED_ONCE = {
     41: "a resumed schedule forgot what waited, when it was triggered before the next tick",
     148: "the end of a terminated run lay before its last event: the client's clock was behind",
     77006: "the simulated database lost an update whose row went to a successor while others wrote",
+    77127: "a run waited for a local activity that was over: the turn that folded it committed unseen",
 }
 
 
