@@ -27,7 +27,12 @@ HUNG = msgspec.Raw(b'"hung"')
 
 def problems(work: Workload) -> list[str]:
     """Give a sentence for each invariant that does not hold."""
-    found = [*work.world.problems, *_open_runs(work.world.database), *_row_problems(), *schedule_problems()]
+    found = [
+        *work.world.problems,
+        *_open_runs(work.world.database),
+        *_row_problems(),
+        *schedule_problems(),
+    ]
     lives = _lives()
     found += [*_signals(work, lives), *_starts(work, lives), *_bookings(lives), *_watched(lives)]
     found += _last_attempts(work, lives)
