@@ -12,8 +12,8 @@ their outcomes share a commit.
 A database error (a restart, a terminated backend) drops the batch: nothing of it was written. The loop
 closes the connection, waits a little and goes on; outcomes of local activities are kept for the next batch.
 When it was the commit that failed, the batch may be there all the same, and nobody has begun the local
-activities that it asked for. So the loop wakes runs that it owns and does nothing for: after each error, and
-now and then.
+activities that it asked for. So the loop wakes runs that it owns and does nothing for, or that were in such a
+batch: after each error, and now and then.
 """
 
 from __future__ import annotations
@@ -142,8 +142,11 @@ class TurnLoop:
         self._wake_forgotten()
         begin = time.monotonic()
         batch = self._caution.take(self._outcomes, expecting=self._expecting)
-        self._drop_lost(batch)
+        for run_id in batch.seen:
+            self._outcomes.pop(run_id, None)
         self._hand_over(batch)
+        if self._outcomes and not batch.left:
+            self._forget_lost(self._outcomes)
         self._expecting = bool(batch.turns or batch.left or batch.seen)
         self._let_gather(batch, time.monotonic() - begin)
         return self._expecting
@@ -184,26 +187,22 @@ class TurnLoop:
             self._outcomes[run_id].extend(outcomes)
 
     def _wake_forgotten(self) -> None:
-        """Bring on the runs that this worker owns without having anything under way for them."""
+        """Bring on the runs that this worker owns without having under way what they wait for."""
         now = time.monotonic()
         if now < self._next_count:
             return
         # In this order: of what is over before the look, the look sees the outcome if it waits.
-        cared_for = {*self.local.under_way(), *self._outcomes}
-        forgotten = [one for one in owners.idle(self.worker_id) if one not in cared_for]
+        under_way = self.local.under_way()
+        idle = [one for one in owners.idle(self.worker_id) if one not in self._outcomes]
+        forgotten = [one for one in idle if one not in under_way]
         if forgotten:
             log.warning("%d runs wait for local activities that nobody has begun", len(forgotten))
         for run_id in forgotten:
             self.local.forget(run_id)  # activities that are over, of which nobody has told
-        mailbox.post([(one, mailbox.WAKE, "{}") for one in forgotten], now=clock.now())
+        unsure = [one for one in idle if one in under_way and one in self.turns.unsure]
+        mailbox.post([(one, mailbox.WAKE, "{}") for one in (*forgotten, *unsure)], now=clock.now())
+        self.turns.unsure.clear()
         self._next_count = now + settings.LEASE / 3
-
-    def _drop_lost(self, batch: Batch) -> None:
-        """Forget outcomes that are folded, and those of runs that others have taken over."""
-        for run_id in batch.seen:
-            self._outcomes.pop(run_id, None)
-        if self._outcomes and not batch.left:
-            self._forget_lost(self._outcomes)
 
     def _forget_lost(self, run_ids: Iterable[uuid.UUID]) -> None:
         """Stop the local activities of runs that were closed from outside, or that others have taken over."""

@@ -83,6 +83,8 @@ class Turns:
         self.reach = Reach(settings.BATCH_RUNS)
         self.time = settings.BATCH_TIME
         self._queues = tuple(settings.LOOP_QUEUES)
+        self.unsure: set[uuid.UUID] = set()
+        """Runs of batches that failed, whose turns may be there all the same, until somebody looks."""
 
     def take(
         self,
@@ -112,6 +114,7 @@ class Turns:
                 yield
         except BaseException:
             for work in touched:
+                self.unsure.add(work.run.id)
                 self.cache.drop(work.run.id)
                 work.drop_instance()
             raise

@@ -15,8 +15,9 @@ from django.db import DatabaseError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from aion import ActivityError, ApplicationError, RetryPolicy, activity, client, workflow
+from aion.core.ids import uuid7
 from aion.models import ActivityTask, Run
-from aion.store import turns, workers
+from aion.store import owners, turns, workers
 from aion_engine.runtime import local_activities
 from tests.support import kit
 from tests.support.clocks import StandingClock
@@ -350,6 +351,73 @@ def test_a_turn_whose_commit_succeeded_unseen_begins_its_activities(
 
     assert handle.result(0) == [0, 1]
     assert kinds_of(handle.run_id).count("ActivityCompleted") == 2
+
+
+@pytest.fixture
+def fork(engine: Engine, script: Register, acting: Register) -> client.WorkflowHandle:
+    """A run with an activity under way, which waits for one that a signal will begin; it was sent."""
+    done = threading.Event()
+
+    @acting
+    def wait() -> bool:
+        return done.wait(10)
+
+    @acting
+    def end() -> None:
+        done.set()
+
+    @script
+    async def fork(me: kit.Scripted) -> Any:
+        local = kit.act.with_options(local=True, retry=QUICK)
+        waiting = local.start("wait")
+        await workflow.wait_condition(lambda: bool(me.notes))
+        await local.execute("end")
+        return await waiting
+
+    handle = engine.start("fork")
+    engine.loop.step()
+    handle.signal("note", 1)
+    return handle
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_turn_asked_for_unseen_does_not_wait_for_other_activities_of_the_run(
+    engine: Engine, fork: client.WorkflowHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = BaseDatabaseWrapper._commit
+
+    def commit_and_break(self: BaseDatabaseWrapper) -> None:
+        commit(self)
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(BaseDatabaseWrapper, "_commit", commit_and_break)
+        engine.loop._guarded_step()
+    assert kinds_of(fork.run_id) == ["WorkflowStarted", "SignalReceived"]
+    engine.turns_until(lambda: closed(fork))
+
+    assert fork.result(0) is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_a_turn_asked_for_begins_when_the_database_is_lost_behind_its_commit(
+    engine: Engine, fork: client.WorkflowHandle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = uuid7()  # a run that is not there any more
+    engine.loop._outcomes[stranger] = []
+    lost = owners.lost
+
+    def losing(run_ids: Any, worker_id: Any) -> Any:
+        if stranger in run_ids:
+            raise OperationalError("server closed the connection unexpectedly")
+        return lost(run_ids, worker_id)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(owners, "lost", losing)
+        engine.loop._guarded_step()
+    engine.turns_until(lambda: closed(fork))
+
+    assert fork.result(0) is True
 
 
 def test_a_local_activity_at_which_the_engine_fails_is_run_again(
