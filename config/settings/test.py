@@ -20,9 +20,11 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # fast
 _database_url = os.environ.get("AION_TEST_DATABASE_URL")
 if _database_url:
     DATABASES = {"default": postgresql_database(_database_url)}
+    # No commit waits for the disk, only a power failure needs it.
+    DATABASES["default"]["OPTIONS"].setdefault("options", "-c synchronous_commit=off")
 else:
     # A file: the shared cache of in-memory databases fails threads with "table is locked". Named
-    # by process, so that two sessions do not share one. No fsync: only a power failure needs it.
+    # by process, so that two sessions do not share one. No fsync here either.
     _directory = VAR_DIR / "test"
     _directory.mkdir(parents=True, exist_ok=True)
     _path = os.environ.get("AION_SQLITE_PATH") or ":memory:"
