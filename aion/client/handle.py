@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -53,14 +54,21 @@ class WorkflowHandle(RunLifecycle):
             ResultTimeout: it did not end in time, and goes on.
             RunNotFound: there is no such run.
         """
-        run = _persistently(lambda: _find(self.workflow_id, self.run_id))
-        raw = _result.result(run.id, timeout=timeout)
+        run_id, workflow_type = self._run()
+        raw = _result.result(run_id, timeout=timeout, is_new=self.created)
         if type is not None:
             return decode_any(raw) if type is Any else _decode(raw, type)
-        definition = registry.workflows.get(run.workflow_type)
+        definition = registry.workflows.get(workflow_type)
         if definition is None:
             return decode_any(raw)
-        return definition.signature.decode_result(raw, what=f"workflow {run.workflow_type}")
+        return definition.signature.decode_result(raw, what=f"workflow {workflow_type}")
+
+    def _run(self) -> tuple[uuid.UUID, str]:
+        """Give the id and the workflow type of the run; the handle of a start knows what it has started."""
+        if self.created and self.run_id is not None:
+            return self.run_id, self.workflow_type
+        run = _persistently(lambda: _find(self.workflow_id, self.run_id))
+        return run.id, run.workflow_type
 
     def signal(
         self,

@@ -54,11 +54,17 @@ class Bell(Protocol):
     def ring_loops(self) -> None:
         """Wake the turn loops: some run has a message."""
 
+    def ring_activities(self) -> None:
+        """Wake those who run activities without a broker: some attempt waits."""
+
     def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
         """Wake those who wait for the results of these runs."""
 
     def loop_waiter(self) -> Waiter:
         """Listen for `ring_loops`."""
+
+    def activity_waiter(self) -> Waiter:
+        """Listen for `ring_activities`."""
 
     def result_waiter(self, run_id: uuid.UUID) -> Waiter:
         """Listen for `ring_closed` of one run."""

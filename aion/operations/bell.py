@@ -87,6 +87,12 @@ def ring_loops_after_commit() -> None:
     after_commit(the_bell().ring_loops if ringing is None else ringing.ring)
 
 
+def ring_for_activities_after_commit() -> None:
+    """Wake all who bring on attempts that wait: loops hand them over, pools begin them."""
+    ring_loops_after_commit()
+    after_commit(the_bell().ring_activities)
+
+
 def ring_closed_after_commit(run_id: uuid.UUID) -> None:
     """Wake those who wait for a run's result."""
     after_commit(lambda: the_bell().ring_closed([run_id]))

@@ -51,7 +51,7 @@ def resume(
         _require(run, RunStatus.PAUSED, "resume")
         _note(run, WorkflowResumed(reason=reason))
         lifecycle.resume(run.id, now=clock.now())
-        bell.ring_loops_after_commit()
+        bell.ring_for_activities_after_commit()
 
 
 def _require(run: RunRow, status: RunStatus, verb: str) -> None:

@@ -121,7 +121,7 @@ def _unpause(
 ) -> None:
     pending.change([(one, _unpaused(one, reset_attempts, reset_heartbeat, jitter)) for one in ones])
     pending.follow_runs([one.attempt.id for one in ones])
-    bell.ring_loops_after_commit()
+    bell.ring_for_activities_after_commit()
 
 
 def _unpaused(

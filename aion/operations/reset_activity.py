@@ -46,4 +46,4 @@ def reset_activity(
             changes |= {"paused": False, "paused_at": None, "paused_by": "", "pause_reason": ""}
         pending.change([(one, changes)])
         pending.follow_runs([one.attempt.id])
-        bell.ring_loops_after_commit()
+        bell.ring_for_activities_after_commit()

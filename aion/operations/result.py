@@ -21,15 +21,19 @@ from aion.store.reconnecting import persistently
 from aion.store.sealing import plain_failure, plain_payload
 
 _FIRST_LOOK: Final = 0.002  # seconds; a trivial run takes a few milliseconds
+_A_MOMENT: Final = 0.003  # in it a new run is more likely to ring than to be found closed
 _LAST_LOOK: Final = 0.5
 _LOST_RING: Final = 2.0
 
 
-def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = True) -> bytes:
+def result(
+    run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = True, is_new: bool = False
+) -> bytes:
     """Give the encoded result of a run, waiting at most `timeout` seconds for it.
 
     With `follow`, a run that continued as new, is tried again or was reset is followed to the last of its
-    chain. The next run of a cron chain is not: each has a result of its own.
+    chain. The next run of a cron chain is not: each has a result of its own. One that `is_new` has hardly
+    ended yet: there is no look before somebody listens.
 
     Raises:
         WorkflowFailureError: it did not complete; `cause` says why.
@@ -39,9 +43,9 @@ def result(run_id: uuid.UUID, *, timeout: float | None = None, follow: bool = Tr
     """
     limit = None if timeout is None else clock.monotonic() + timeout
     while True:
-        status, outcome, failure, successor_id = _wait_closed(run_id, limit)
+        status, outcome, failure, successor_id = _wait_closed(run_id, limit, listen_first=is_new)
         if follow and successor_id is not None and not _is_next_of_cron(successor_id, run_id):
-            run_id = successor_id
+            run_id, is_new = successor_id, False
             continue
         if status is RunStatus.COMPLETED:
             return plain_payload(outcome or "null", run_id).encode()
@@ -56,10 +60,13 @@ def _is_next_of_cron(run_id: uuid.UUID, before: uuid.UUID) -> bool:
     return started.continued_from_run_id == str(before)
 
 
-def _wait_closed(run_id: uuid.UUID, limit: float | None) -> runs.RunState:
+def _wait_closed(run_id: uuid.UUID, limit: float | None, *, listen_first: bool) -> runs.RunState:
     waiter: Waiter | None = None
     pause = _FIRST_LOOK
     try:
+        if listen_first and the_bell().listens:
+            waiter = the_bell().result_waiter(run_id)
+            wait(waiter, _A_MOMENT, limit and limit - clock.monotonic())
         while True:
             found = persistently(lambda: runs.state(run_id))
             if found is None:

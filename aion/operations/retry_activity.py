@@ -34,4 +34,4 @@ def retry_activity_now(
                 activity_id=activity_id,
             )
         pending.change([(one, due(one, clock.now()))])
-        bell.ring_loops_after_commit()
+        bell.ring_for_activities_after_commit()

@@ -9,9 +9,9 @@ from aion.core.events import Event
 from aion.operations import bell
 from aion.operations.checking import check_text
 from aion.operations.clock import clock
-from aion.operations.target import lock_open
+from aion.operations.target import can_be_found, lock_open, parse_run_id
 from aion.store import mailbox, requests
-from aion.store.dialects import atomic
+from aion.store.dialects import atomic, in_transaction
 
 
 def send(
@@ -33,6 +33,9 @@ def send(
         InvalidArgument: the request id cannot be stored.
     """
     check_text("request_id", request_id)
+    sent = None if request_id else _send_at_once(workflow_id, run_id, event)
+    if sent is not None:
+        return sent
     with atomic():
         try:
             run = lock_open(workflow_id, run_id)
@@ -45,3 +48,20 @@ def send(
         mailbox.post([mailbox.message(run.id, event)], now=clock.now())
         bell.ring_loops_after_commit()
     return run.id
+
+
+def _send_at_once(
+    workflow_id: str | None, run_id: uuid.UUID | str | None, event: Event
+) -> uuid.UUID | None:
+    """Send by the one statement that it is where nothing stands around it; None where it takes more."""
+    if in_transaction() or not can_be_found(workflow_id, run_id):
+        return None
+    found = mailbox.try_send(
+        event,
+        workflow_id=workflow_id,
+        run_id=None if run_id is None else parse_run_id(run_id),
+        now=clock.now(),
+    )
+    if found is not None:
+        bell.ring_loops_after_commit()
+    return found

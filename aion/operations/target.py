@@ -42,6 +42,13 @@ def find(workflow_id: str | None, run_id: uuid.UUID | str | None) -> runs.RunSum
     return found
 
 
+def can_be_found(workflow_id: str | None, run_id: uuid.UUID | str | None) -> bool:
+    """Tell whether ids may be asked for: there is one, and the workflow id is a text like any other."""
+    if not workflow_id:
+        return run_id is not None
+    return _is_storable(workflow_id)
+
+
 def _is_storable(workflow_id: str | None) -> TypeGuard[str]:
     """Tell whether there can be a run of this workflow id: PostgreSQL refuses even to look for others."""
     try:

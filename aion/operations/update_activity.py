@@ -47,7 +47,7 @@ def update_activity_options(
     with atomic():
         one = lock(workflow_id, run_id, activity_id)
         pending.change([(one, _changes(one, options))])
-        bell.ring_loops_after_commit()
+        bell.ring_for_activities_after_commit()
 
 
 def _check(options: dict[str, Any]) -> None:

@@ -58,20 +58,29 @@ def claim(
     """Lock up to `limit` runs with work, and those of `own` that can be locked; urgent and old work first.
 
     Must run inside a transaction; the locks last until its end. Three statements, or one where there is
-    nothing to do; a pipeline that is `expecting` work sends all three at once.
+    nothing to do. A pipeline that is `expecting` work sends all of it at once, and a further one that reads
+    the first events of new runs.
     """
     at_once = expecting and dialects.is_pipelined()
     sql, parameters = _claim_sql(worker_id, now, limit, queues, list(own), noted=at_once)
-    with dialects.cursor() as locked, dialects.cursor() as mail, dialects.cursor() as due:
+    with (
+        dialects.cursor() as locked,
+        dialects.cursor() as mail,
+        dialects.cursor() as due,
+        dialects.cursor() as first,
+    ):
         locked.execute(sql, parameters)
         if at_once:
             _ask_waiting(mail, due, None, now)
+            first.execute(_FIRST_EVENTS)
         runs = {run.id: Claimed(run, [], []) for run in map(_run_row, locked.fetchall())}
         if not runs:
             return []
         if not at_once:
             _ask_waiting(mail, due, runs, now)
         _read_waiting(runs, mail, due)
+        for run_id, *event in first.fetchall() if at_once else ():
+            runs[run_id].first = tuple(event)
     return sorted(runs.values(), key=_place)
 
 
@@ -156,6 +165,15 @@ def _ask_waiting(
 def _of(sql: Dialect, table: str, ids: list[Any]) -> str:
     clause = sql.joined(table, "run_id", "uuid")
     return clause if ids else clause.replace("%s", "current_setting('aion.claimed')", 1)
+
+
+_FIRST_EVENTS = (
+    "SELECT e.run_id, e.seq, e.kind, e.recorded_at, e.attributes "
+    "FROM unnest(current_setting('aion.claimed')::uuid[]) AS given(key) "
+    "JOIN aion_run r ON r.id = given.key AND r.head_seq = r.first_seq "
+    "JOIN aion_event e ON e.run_id = r.id"
+)
+"""The histories of those that have one event: they are new, and no process has a live instance of them."""
 
 
 def _read_waiting(runs: dict[uuid.UUID, Claimed], mail: Any, due: Any) -> None:

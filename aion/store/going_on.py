@@ -10,6 +10,10 @@ is owned. Three short statements check that this is true, and are answered while
 * the second, whose snapshot is younger than the locks, tells which of them have mail: a turn that closes a
   run must fold it first, and as long as the lock is held no more can come;
 * the third tells whether there is other work, which only a claim can take.
+
+For a few runs of which none closes the trip for the answer takes longer than all else. There the turn is
+written at once, behind a statement that fails unless every one of the runs is as it was known: then nothing
+of the batch counts, and the next one finds out by a claim.
 """
 
 from __future__ import annotations
@@ -56,24 +60,84 @@ class Question:
 
     def answer(self) -> Standing:
         """Wait for the answer."""
-        read_uuid = dialect().read_uuid
-        heads = {read_uuid(run_id): head_seq for run_id, head_seq in self._locked.fetchall()}
         return Standing(
-            {run.id for run in self._runs if heads.get(run.id) == run.head_seq},
-            {read_uuid(row[0]) for row in self._mail.fetchall()},
+            _unchanged(self._runs, self._locked.fetchall()),
+            {dialect().read_uuid(row[0]) for row in self._mail.fetchall()},
             any(row[0] for row in self._others.fetchall()),
         )
 
 
 def _lock(cursor: Any, runs: Sequence[RunRow], worker_id: uuid.UUID) -> None:
-    """Lock the runs by their ids. IS TRUE hides the rest from the planner: it has indexes for that, too."""
     sql = dialect()
     cursor.execute(
-        f"SELECT r.id, r.head_seq FROM aion_run r WHERE {sql.among('r.id', 'uuid')} "
-        "AND (r.owner_id = %s AND r.status = 'running' AND r.closed_at IS NULL "
-        f"AND r.held_until IS NULL) IS TRUE {sql.lock}",
+        f"SELECT r.id, r.head_seq FROM aion_run r WHERE {sql.among('r.id', 'uuid')} AND {_OWNED} "
+        f"{sql.lock}",
         [sql.many(run.id for run in runs), sql.uuid(worker_id)],
     )
+
+
+_OWNED = (
+    "(r.owner_id = %s AND r.status = 'running' AND r.closed_at IS NULL AND r.held_until IS NULL) "
+    "IS TRUE"
+)
+"""A run goes on by itself. IS TRUE hides it from the planner, which has indexes for parts of it, too."""
+
+
+class RunChanged(Exception):
+    """A run is not as its worker knows it."""
+
+
+def lock_all(runs: Sequence[RunRow], *, worker_id: uuid.UUID) -> None:
+    """Lock all of the runs, or let the transaction fail. In a pipeline nothing waits for the answer.
+
+    Raises:
+        RunChanged: one is not as it was known, or somebody else has locked it. In a pipeline a database
+            error says so later: see `says_changed`.
+    """
+    if not dialects.is_pipelined():
+        with dialects.cursor() as cursor:
+            _lock(cursor, runs, worker_id)
+            if _unchanged(runs, cursor.fetchall()) != {run.id for run in runs}:
+                raise RunChanged
+        return
+    ids, heads = [run.id for run in runs], [run.head_seq for run in runs]
+    with dialects.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 / (count(*) = %s)::integer FROM (SELECT FROM aion_run r "
+            f"WHERE r.id = ANY(%s::uuid[]) AND {_OWNED} "
+            "AND r.head_seq = (%s::integer[])[array_position(%s::uuid[], r.id)] "
+            f"{dialect().lock}) AS locked",
+            [len(runs), ids, worker_id, heads, ids],
+        )
+
+
+def says_changed(error: BaseException) -> bool:
+    """Tell whether `lock_all` is what failed."""
+    return isinstance(error, RunChanged) or (
+        getattr(error.__cause__, "sqlstate", None) == _DIVISION_BY_ZERO
+    )
+
+
+_DIVISION_BY_ZERO = "22012"
+
+
+def _unchanged(runs: Sequence[RunRow], found: Sequence[tuple[Any, int]]) -> set[uuid.UUID]:
+    heads = {dialect().read_uuid(run_id): head_seq for run_id, head_seq in found}
+    return {run.id for run in runs if heads.get(run.id) == run.head_seq}
+
+
+class Look:
+    """Looks for work that only a claim can take: mail, or a timer that is due, for anyone."""
+
+    def __init__(self, worker_id: uuid.UUID, now: dt.datetime, queues: Sequence[str] = ()) -> None:
+        self._cursor = dialects.cursor()
+        _ask_for_others(self._cursor, worker_id, now, queues)
+        self._found = None if dialects.is_pipelined() else self._cursor.fetchall()
+
+    def found(self) -> bool:
+        """Wait for the answer; it is there when the transaction has ended."""
+        rows = self._cursor.fetchall() if self._found is None else self._found
+        return any(row[0] for row in rows)
 
 
 def _ask_for_others(

@@ -10,9 +10,10 @@ from typing import Any, Final
 from aion.core.events import Event
 from aion.core.history import encode_event
 from aion.core.priority import DEFAULT
+from aion.store import sessions
 from aion.store.dialects import connection, dialect
 from aion.store.rows import EXECUTION_DEADLINE, RUN_DEADLINE
-from aion.store.sealing import Sealed, stored_bodies
+from aion.store.sealing import Sealed, is_to_be_sealed, stored_bodies
 
 START: Final = "start"
 """The message kind that says: fold the recorded first event."""
@@ -54,6 +55,42 @@ def post(messages: Iterable[Posted], *, now: dt.datetime, cursor: Any = None) ->
         return
     with connection().cursor() as own:
         dialect().insert_and(own, "aion_message", COLUMNS, rows, "priority", _PRIORITY)
+
+
+def try_send(
+    event: Event, *, workflow_id: str | None, run_id: uuid.UUID | None, now: dt.datetime
+) -> uuid.UUID | None:
+    """Post an event to an open run in one statement that holds the run's lock; gives the run's id.
+
+    None where there is no open run of these ids, or where the body is sealed, which depends on the run;
+    then nothing is written.
+    """
+    sql = dialect()
+    kind, body = type(event).__name__, encode_event(event).decode()
+    if is_to_be_sealed(kind, body):
+        return None
+    chosen = [
+        (condition, value)
+        for condition, value in (
+            ("r.id = %s", None if run_id is None else sql.uuid(run_id)),
+            ("r.workflow_id = %s", workflow_id or None),
+        )
+        if value is not None
+    ]
+    where = " AND ".join(condition for condition, _ in chosen)
+    rows = sessions.at_once(
+        "INSERT INTO aion_message (run_id, kind, body, created_at, parked, priority) "
+        f"SELECT t.id, %s, %s, %s, {sql.false}, t.priority FROM (SELECT r.id, r.priority "
+        f"FROM aion_run r WHERE {where} AND r.closed_at IS NULL {sql.lock_wait}) AS t "
+        "RETURNING run_id",
+        [
+            kind,
+            body,
+            sql.time(now),
+            *(value for _, value in chosen),
+        ],
+    )
+    return sql.read_uuid(rows[0][0]) if rows else None
 
 
 def priority_of(run_id: str) -> str:

@@ -144,7 +144,8 @@ def try_insert(new: NewRun) -> bool:
         prompt = new.started.start_delay is None
         at = dialect().time(new.at)
         begin = [at, new.started.priority, prompt]
-        [(count,)] = sessions.at_once(_INSERT_WHOLE, [*values, new.seq, at, data.decode(), *begin])
+        rows = [*values, new.seq, at, data.decode(), *begin]
+        [(count,)] = sessions.at_once(_INSERT_WHOLE, rows, prepare=True)
         if count != 1:
             return False
         with connection().cursor() as cursor:

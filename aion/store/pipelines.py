@@ -88,6 +88,7 @@ class Pipeline:
         self._poll = select.poll()
         self._poll.register(self._session.socket, select.POLLIN)
         self._names: dict[str, bytes] = {}
+        self._keeps_prepared = True
         self._transformer = Transformer(connection)
         # What is under way, in order: where its result goes, None for a synchronisation; what it prepares.
         self._sent: deque[tuple[list[Any] | None, str]] = deque()
@@ -119,15 +120,25 @@ class Pipeline:
             self.is_open = False
             self._abandon()
 
-    def run(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def run(self, sql: str, parameters: Sequence[Any], *, prepare: bool) -> list[tuple[Any, ...]]:
         """Run one statement in a transaction of its own, in one round trip, and give its rows.
 
-        It is not prepared: it is parsed, and planned for these parameters, each time.
+        If it is not prepared, it is parsed, and planned for these parameters, each time. Where a pooler
+        hands the session's place to others, what was prepared is unknown, or known already; then nothing of
+        the statement has happened, and from now on it is not prepared.
 
         Raises:
             psycopg.Error: it failed.
         """
-        result = self.send(sql, parameters, prepare=False)
+        if prepare and self._keeps_prepared:
+            try:
+                return self._run(sql, parameters, prepare=True)
+            except (errors.InvalidSqlStatementName, errors.DuplicatePreparedStatement):
+                self._keeps_prepared = False
+        return self._run(sql, parameters, prepare=False)
+
+    def _run(self, sql: str, parameters: Sequence[Any], *, prepare: bool) -> list[tuple[Any, ...]]:
+        result = self.send(sql, parameters, prepare=prepare)
         self.rest()
         return self.rows(result)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Any
 
 import msgspec
 
@@ -58,6 +59,7 @@ class Claimed(msgspec.Struct):
     run: RunRow
     messages: list[MessageRow]
     timers: list[TimerRow]
+    first: tuple[int, str, Any, str] | None = None  # the only event as stored, where that was read
 
 
 class ActivityOrder(msgspec.Struct, gc=False):

@@ -150,7 +150,9 @@ def contexts_of(run_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, PayloadContext]
 # --- bodies of messages and orders: the attributes of an event, by its kind ---
 
 
-def _is_plain(kind: str, body: str, by: Sealer) -> bool:
+def is_to_be_sealed(kind: str, body: str, by: Sealer | None = None) -> bool:
+    """Tell whether a table holds something else in the place of a body."""
+    by = by or sealer()
     return (by.is_on or MARK in body) and kind in STRUCTS and not isinstance(body, Sealed)
 
 
@@ -161,7 +163,9 @@ def _seal_body(kind: str, body: str, context: PayloadContext, by: Sealer) -> str
 def stored_body(kind: str, body: str, run_id: uuid.UUID, by: Sealer | None = None) -> str:
     """Give what lies in a table in the place of a body."""
     by = by or sealer()
-    return _seal_body(kind, body, context_of(run_id), by) if _is_plain(kind, body, by) else body
+    return (
+        _seal_body(kind, body, context_of(run_id), by) if is_to_be_sealed(kind, body, by) else body
+    )
 
 
 def stored_bodies(
@@ -170,7 +174,7 @@ def stored_bodies(
     """Give what lies in the table in the place of messages, each sealed under the run that gets it."""
     messages = list(messages)
     by = by or sealer()
-    contexts_of(run_id for run_id, kind, body in messages if _is_plain(kind, body, by))
+    contexts_of(run_id for run_id, kind, body in messages if is_to_be_sealed(kind, body, by))
     return [(run_id, kind, stored_body(kind, body, run_id, by)) for run_id, kind, body in messages]
 
 

@@ -59,12 +59,12 @@ def transaction() -> Iterator[None]:
             yield
 
 
-def at_once(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def at_once(sql: str, parameters: Sequence[Any], *, prepare: bool = False) -> list[tuple[Any, ...]]:
     """Run one statement that gives rows, which is its own transaction where the caller has none.
 
-    It goes past the layers of Django and the driver. It is not prepared: callers may sit behind a pooler, and
-    a plan that was made while a table was empty would be kept when it is full: their sessions are not told
-    to plan by index.
+    It goes past the layers of Django and the driver. Only one that does nothing but insert may be prepared: a
+    plan that was made while a table was empty would be kept when it is full, and callers' sessions are not
+    told to plan by index.
     """
     own = dialects.connection()
     alone = not own.in_atomic_block and own.get_autocommit()
@@ -72,7 +72,7 @@ def at_once(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
         with own.wrap_database_errors:
             own.close_if_health_check_failed()
             own.ensure_connection()
-            return _pipeline_of(own).run(sql, parameters)
+            return _pipeline_of(own).run(sql, parameters, prepare=prepare)
     with own.cursor() as cursor:
         cursor.execute(sql, parameters)
         rows: list[tuple[Any, ...]] = cursor.fetchall()

@@ -34,7 +34,7 @@ class ActivityPool:
         self._size = threads
         self._queues = queues
         self._bell = the_bell()
-        self._waiter = self._bell.loop_waiter()
+        self._waiter = self._bell.activity_waiter()
         self._running: dict[uuid.UUID, Running] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()

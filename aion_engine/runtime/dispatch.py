@@ -40,7 +40,7 @@ class DatabaseDispatcher:
     def publish(self, handovers: Sequence[Handover]) -> None:
         """Ring, so that idle workers look at the rows."""
         if handovers:
-            the_bell().ring_loops()
+            the_bell().ring_activities()
 
     def flush(self, timeout: float) -> bool:
         """Nothing is on its way."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 log = logging.getLogger("aion.bell")
 
 LOOPS = "loops"
+ACTIVITIES = "activities"
 _SILENCE = 60.0  # seconds between two complaints of one kind
 
 
@@ -53,6 +54,10 @@ class PollingBell:
         """Wake the loops of this process."""
         self._ring(LOOPS)
 
+    def ring_activities(self) -> None:
+        """Wake the activity pools of this process."""
+        self._ring(ACTIVITIES)
+
     def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
         """Wake the result waiters of this process."""
         for run_id in run_ids:
@@ -61,6 +66,10 @@ class PollingBell:
     def loop_waiter(self) -> LocalWaiter:
         """Listen for `ring_loops`."""
         return self._join(LOOPS)
+
+    def activity_waiter(self) -> LocalWaiter:
+        """Listen for `ring_activities`."""
+        return self._join(ACTIVITIES)
 
     def result_waiter(self, run_id: uuid.UUID) -> LocalWaiter:
         """Listen for the end of one run."""

@@ -13,7 +13,7 @@ import psycopg
 from django.db import DatabaseError
 
 from aion.store.dialects import alias, connection
-from aion_engine.runtime.polling_bell import LOOPS, Complaints, LocalWaiter, PollingBell
+from aion_engine.runtime.polling_bell import ACTIVITIES, LOOPS, Complaints, LocalWaiter, PollingBell
 
 _CHANNEL: Final = "aion_bell"
 _RECONNECT: Final = 0.5  # seconds between two attempts to listen
@@ -38,6 +38,10 @@ class PostgresBell(PollingBell):
     def ring_loops(self) -> None:
         """Wake every loop."""
         self._notify([LOOPS])
+
+    def ring_activities(self) -> None:
+        """Wake every activity pool."""
+        self._notify([ACTIVITIES])
 
     def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
         """Wake those who wait for these runs, in one statement."""

@@ -25,7 +25,7 @@ from redis.retry import Retry
 
 from aion.conf import settings
 from aion.store.dialects import connection
-from aion_engine.runtime.polling_bell import LOOPS, Complaints, LocalWaiter, PollingBell
+from aion_engine.runtime.polling_bell import ACTIVITIES, LOOPS, Complaints, LocalWaiter, PollingBell
 
 
 def _prefix() -> str:
@@ -70,6 +70,10 @@ class RedisBell(PollingBell):
         """Wake every loop."""
         self._publish([LOOPS])
 
+    def ring_activities(self) -> None:
+        """Wake every activity pool."""
+        self._publish([ACTIVITIES])
+
     def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
         """Wake those who wait for these runs, in one round trip."""
         self._publish([run_id.hex for run_id in run_ids])
@@ -87,10 +91,7 @@ class RedisBell(PollingBell):
         self._after_fork()
         if time.monotonic() >= self._silent_until:
             try:
-                pipeline = self._client.pipeline(transaction=False)
-                for topic in topics:
-                    pipeline.publish(self._prefix + topic, b"")
-                pipeline.execute()
+                self._send(topics)
             except _ERRORS as error:
                 self._complaints.log(error)
                 self._silent_until = time.monotonic() + _SILENCE
@@ -98,6 +99,15 @@ class RedisBell(PollingBell):
                 return
         for topic in topics:
             self._ring(topic)
+
+    def _send(self, topics: list[str]) -> None:
+        if len(topics) == 1:  # most have one, and a pipeline costs as much again
+            self._client.publish(self._prefix + topics[0], b"")
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for topic in topics:
+            pipeline.publish(self._prefix + topic, b"")
+        pipeline.execute()
 
     # --- listening ---
 

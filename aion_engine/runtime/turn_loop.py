@@ -51,6 +51,7 @@ _NOT_OURS: Final = 0.02
 _SECOND: Final = dt.timedelta(seconds=1)
 _GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
 _MOST_GRACE: Final = 0.01
+_BREATH: Final = 0.002
 _FEW: Final = 16  # runs of a small batch
 _LOOK: Final = 0.1
 _VISIT: Final = 0.5  # seconds between two looks at the runs whose local activities are under way
@@ -155,11 +156,15 @@ class TurnLoop:
         """Where several runs go from one activity to the next, let more of them come before the next batch.
 
         A batch costs much the same for one run and for ten. Whoever takes steps one by one does not wait, nor
-        does what this batch has posted.
+        does what this batch has posted. Where a batch has most likely taken all there was, the next one waits
+        for a ring first: who was rung by this one has work for the processors now.
         """
-        small = len(batch.seen) < _FEW and not (batch.left or batch.posted or self.local.busy)
-        if small and len(batch.handovers) > 1:
+        if len(batch.seen) >= _FEW or batch.left or batch.posted or self.local.busy:
+            return
+        if len(batch.handovers) > 1:
             time.sleep(min(2 * took, _MOST_GRACE))
+        elif batch.seen and self._bell.listens:
+            self._waiter.wait(_BREATH)
 
     def _look_at_clock(self) -> None:
         """Let retries and timeouts of local activities come to their right in a busy loop too."""

@@ -43,7 +43,6 @@ from aion.core.requests import UpdateRequest
 from aion.core.status import RunStatus
 from aion.operations.clock import clock
 from aion.store import claims, histories, mailbox, sealed_turns, sealing, sessions, turns
-from aion.store.going_on import Question
 from aion.store.rows import Claimed, RunRow, RunUpdate
 from aion.store.shown import ShownWrite
 from aion.store.turns import TurnWrites
@@ -82,7 +81,7 @@ class Turns:
         self.folding = Folding()
         self.reach = Reach(settings.BATCH_RUNS)
         self.time = settings.BATCH_TIME
-        self._queues = tuple(settings.LOOP_QUEUES)
+        self.queues = tuple(settings.LOOP_QUEUES)
         self.unsure: set[uuid.UUID] = set()
         """Runs of batches that failed, whose turns may be there all the same, until somebody looks."""
 
@@ -132,14 +131,10 @@ class Turns:
             worker_id=self.worker_id,
             now=clock.now(),
             limit=self.reach.runs if only is None else 0,
-            queues=self._queues,
+            queues=self.queues,
             own=own,
             expecting=expecting or bool(own),
         )
-
-    def ask(self, runs: Sequence[RunRow], now: dt.datetime) -> Question:
-        """Lock runs that this worker owns, and ask whether they are as it knows them."""
-        return Question(runs, worker_id=self.worker_id, now=now, queues=self._queues)
 
     def _take(
         self, batch: Batch, claimed: list[Claimed], outcomes: Outcomes, touched: list[Work]
@@ -183,9 +178,11 @@ class Turns:
             if not work.run.closed:
                 work.instance = self.cache.take(work.run.id, work.run.head_seq)
         cold = [work for work in works if work.instance is None and not work.run.closed]
-        rows = histories.load_rows(work.run.id for work in cold)
+        unread = [work.run.id for work in cold if work.claimed.first is None]
+        rows = histories.load_rows(unread)
         for work in cold:
-            work.rows = rows.get(work.run.id, [])
+            first = work.claimed.first
+            work.rows = rows.get(work.run.id, []) if first is None else [first]
         limits.count_pending(works)
         return deque(works)
 

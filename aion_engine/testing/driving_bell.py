@@ -85,10 +85,17 @@ class DrivingBell:
     def ring_loops(self) -> None:
         """Nothing waits for it."""
 
+    def ring_activities(self) -> None:
+        """Nothing waits for it."""
+
     def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
         """Nothing waits for it."""
 
     def loop_waiter(self) -> DrivingWaiter:
+        """Give a waiter that is not waited for."""
+        return DrivingWaiter(None)
+
+    def activity_waiter(self) -> DrivingWaiter:
         """Give a waiter that is not waited for."""
         return DrivingWaiter(None)
 

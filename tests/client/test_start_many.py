@@ -94,9 +94,9 @@ def test_a_start_alone_is_one_statement(
     sent: list[str] = []
     run = Pipeline.run
 
-    def noted(self: Any, sql: str, parameters: Any) -> Any:
+    def noted(self: Any, sql: str, parameters: Any, **options: Any) -> Any:
         sent.append(sql)
-        return run(self, sql, parameters)
+        return run(self, sql, parameters, **options)
 
     monkeypatch.setattr(Pipeline, "run", noted)
 

@@ -20,11 +20,19 @@ from aion_engine.runtime.turns import Turns
 from tests.support import kit
 from tests.support.engine import Engine
 from tests.support.rows import kinds_of
+from tests.support.tuning import tuned_session
 from tests.support.waiting import eventually
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 Register = Callable[[Any], Any]
+
+
+@pytest.fixture(autouse=True, params=["plain", pytest.param("tuned", marks=pytest.mark.postgres)])
+def _session(request: Any, db: None) -> Iterator[None]:
+    """In a session like any other, and in one like that of a loop, with its pipeline."""
+    with tuned_session() if request.param == "tuned" else contextlib.nullcontext():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -284,7 +292,6 @@ def locked(run_id: str | None) -> Iterator[None]:
 
 
 @pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
 def test_a_sender_that_holds_the_row_keeps_nobody_waiting(engine: Engine) -> None:
     slow = a_step_further(engine)
     with locked(slow.run_id):

@@ -86,10 +86,16 @@ class Bell:
             if actor.hears_bells and not world.faults.loses_ring():
                 actor.wakes_at = world.scheduler.now
 
+    def ring_activities(self) -> None:
+        pass  # no process of the world claims attempts without a broker
+
     def ring_closed(self, run_ids: Iterable[uuid.UUID]) -> None:
         pass
 
     def loop_waiter(self) -> Waiter:
+        return Waiter()
+
+    def activity_waiter(self) -> Waiter:
         return Waiter()
 
     def result_waiter(self, run_id: uuid.UUID) -> Waiter:

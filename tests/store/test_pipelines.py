@@ -11,6 +11,7 @@ import pytest
 from django.db import DataError, IntegrityError, InternalError, OperationalError, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from aion import client
 from aion.authoring.context import current_workflow
 from aion.core.errors import ForbiddenInWorkflow
 from aion.models import Run, Worker
@@ -19,6 +20,7 @@ from tests.support import kit
 from tests.support.clocks import START
 from tests.support.engine import Engine
 from tests.support.rows import insert_run
+from tests.support.tuning import tuned_session
 
 pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
 
@@ -30,14 +32,8 @@ INSERT = (
 
 @pytest.fixture
 def tuned() -> Iterator[BaseDatabaseWrapper]:
-    own = dialects.connection()
-    own.close()
-    sessions.tune(own)
-    yield own
-    vars(own).pop("aion_loop")
-    vars(own).pop(dialects.PIPELINE, None)
-    own.execute_wrappers.clear()
-    own.close()
+    with tuned_session() as own:
+        yield own
 
 
 def hosts() -> list[str]:
@@ -268,6 +264,38 @@ def test_a_callers_statement_leaves_its_session_as_it_was() -> None:
     with dialects.connection().cursor() as cursor:
         cursor.execute("SHOW enable_seqscan")
         assert cursor.fetchone() == ("on",)
+
+
+@pytest.mark.usefixtures("plain")
+def test_a_start_is_prepared_once() -> None:
+    for _ in range(3):
+        client.start_workflow(kit.greet, "you")
+
+    assert prepared() == 1
+    assert Run.objects.count() == 3
+
+
+def forget_in_server(own: BaseDatabaseWrapper) -> None:
+    with own.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+
+
+def forget_here(own: BaseDatabaseWrapper) -> None:
+    vars(own).pop("aion_kept_pipeline")
+
+
+@pytest.mark.parametrize("forget", [forget_in_server, forget_here])
+def test_behind_a_pooler_that_swaps_sessions_a_start_is_not_prepared(
+    plain: BaseDatabaseWrapper, forget: Callable[[BaseDatabaseWrapper], None]
+) -> None:
+    client.start_workflow(kit.greet, "you", id="before")
+    forget(plain)
+
+    for number in range(3):
+        client.start_workflow(kit.greet, "you", id=f"behind-{number}")
+
+    found = set(Run.objects.values_list("workflow_id", flat=True))
+    assert found == {"before", "behind-0", "behind-1", "behind-2"}
 
 
 def test_in_a_transaction_it_is_part_of_that(plain: BaseDatabaseWrapper) -> None:
