@@ -102,7 +102,12 @@ def _begin(
 
 
 def begun_by(
-    row: Attempt, owner_id: uuid.UUID, pid: int, now: dt.datetime, also: str = " "
+    row: Attempt,
+    owner_id: uuid.UUID,
+    pid: int,
+    now: dt.datetime,
+    also: str = " ",
+    which: str = "id = %s",
 ) -> tuple[str, list[Any]]:
     """Give the statement by which a worker begins an attempt, unless somebody else has."""
     timeout_at, kind = deadlines.while_running(row.order, row.scheduled_at, now, now)
@@ -110,7 +115,7 @@ def begun_by(
     statement = (
         "UPDATE aion_activitytask SET state = 'running', owner_id = %s, pid = %s, "
         f"started_at = %s, heartbeat_at = %s, timeout_at = %s, timeout_kind = %s{also}"
-        f"WHERE id = %s AND attempt = %s AND {UNBEGUN} AND NOT paused"
+        f"WHERE {which} AND attempt = %s AND {UNBEGUN} AND NOT paused"
     )
     return statement, [
         sql.uuid(owner_id),

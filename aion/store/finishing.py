@@ -4,16 +4,17 @@ Theory of operation
 -------------------
 On PostgreSQL that is one statement, which is one round trip and one wait for the disk: a `DELETE` under the
 attempt's fence, an `INSERT` of what that deleted, an `UPDATE` that begins the next attempt. No row deleted
-means that nothing is posted. Queues with limits have more to do when a place gets free, SQLite has no
-statement that does two things, and a failed outcome is decided under the row's lock: there it is a
-transaction of several statements, and the next attempt is claimed on its own.
+means that nothing is posted. The next attempt is left alone where somebody holds its row: a turn that takes
+both activities back has locked one and may wait for the other. Queues with limits have more to do when a
+place gets free, SQLite has no statement that does two things, and a failed outcome is decided under the
+row's lock: there it is a transaction of several statements, and the next attempt is claimed on its own.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -88,6 +89,12 @@ def _delete(attempt: Attempt) -> None:
             raise stale(attempt)
 
 
+def begun_if_free(one: Successor) -> tuple[str, list[Any]]:
+    """Give the statement that begins a successor, and does not wait for its row."""
+    free = f"id IN (SELECT id FROM aion_activitytask WHERE id = %s {dialect().lock_free_rows})"
+    return begun_by(one.row, one.owner_id, one.pid, one.at, which=free)
+
+
 # --- in one statement -----------------------------------------------------------------------------
 
 _POSTED: Final = (
@@ -113,7 +120,7 @@ def _at_once(
     parameters = [*parameters, now, array_literal(kinds), array_literal(bodies)]
     begun = "0"
     if successor is not None:
-        statement, more = begun_by(successor.row, successor.owner_id, successor.pid, successor.at)
+        statement, more = begun_if_free(successor)
         parts.append(f"begun AS ({statement} RETURNING 1)")
         parameters += more
         begun = "(SELECT count(*) FROM begun)"

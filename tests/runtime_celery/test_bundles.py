@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from aion.core.ports import Handover
 from aion.models import ActivityTask
@@ -23,6 +24,7 @@ from aion_engine.runtime.here import Here
 from aion_engine.runtime.identity import new_worker
 from tests.support import kit
 from tests.support.clocks import StandingClock
+from tests.support.locks import locked_activity
 from tests.support.rows import insert_activity, mailbox_of, quiet_run
 from tests.support.waiting import eventually
 
@@ -321,6 +323,35 @@ def test_rings_in_a_row_are_one_now_and_one_for_the_rest(monkeypatch: pytest.Mon
 
 
 # --- an outcome and the next beginning ------------------------------------------------------------
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_result_does_not_wait_for_its_successors_row(clock: StandingClock) -> None:
+    """A turn that takes both back would wait for the first, and hold the second: a deadlock."""
+    first, second = asked(2)
+    owner = uuid.uuid4()
+    attempt = activities.claim_attempt(first, 1, owner_id=owner, pid=1, now=clock.at)
+    row = activities.find(second)
+    assert attempt is not None
+    assert row is not None
+    successor = finishing.Successor(row, owner, 1, clock.at)
+
+    with locked_activity(second), short_patience():
+        activity_outcome.complete(attempt, b"1", successor=successor)
+
+    assert not successor.begun
+    assert [task.id for task in ActivityTask.objects.all()] == [second]
+    assert ActivityTask.objects.get().state == "scheduled"
+
+
+@contextmanager
+def short_patience() -> Iterator[None]:
+    """Let a statement of this connection fail that waits for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '2s'")
+        yield
+        cursor.execute("RESET lock_timeout")
 
 
 @pytest.mark.django_db(transaction=True)

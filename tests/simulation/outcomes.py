@@ -14,9 +14,8 @@ from typing import Any
 from unittest import mock
 
 from aion.store import finishing, mailbox
-from aion.store.activities import begun_by
 from aion.store.attempts import Attempt, stale
-from aion.store.dialects import atomic, connection
+from aion.store.dialects import PostgreSQL, atomic, connection
 from aion.store.finishing import Successor
 from tests.simulation import world as worlds
 
@@ -28,7 +27,8 @@ def at_once_in_some_worlds() -> Iterator[None]:
 
 
 def _dialect() -> Any:
-    return SimpleNamespace(name="postgresql" if worlds.current.faults.at_once else "sqlite")
+    name = "postgresql" if worlds.current.faults.at_once else "sqlite"
+    return SimpleNamespace(name=name, lock_free_rows=PostgreSQL.lock_free_rows)
 
 
 def _at_once(
@@ -45,9 +45,7 @@ def _at_once(
             mailbox.post(messages, now=now)
         is_begun = False
         if successor is not None:
-            cursor.execute(
-                *begun_by(successor.row, successor.owner_id, successor.pid, successor.at)
-            )
+            cursor.execute(*finishing.begun_if_free(successor))
             is_begun = cursor.rowcount == 1
     if successor is not None and is_begun:
         successor.begin()
