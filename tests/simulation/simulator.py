@@ -32,6 +32,7 @@ from tests.support import kit
 
 MOST_STEPS = 12_000
 STATEMENTS = 8  # for each step, at most
+MOST_COMMITS = 1_000  # after everything is well again: three times what the busiest of many worlds needs
 MOST_SECONDS = 600.0  # of the world's time, after everything is well again
 
 
@@ -119,10 +120,12 @@ def play(
             world.step(bad_until)
         world.heal()
         until, rest = scheduler.now + MOST_SECONDS, _Rest(world)
+        most_commits = database.commits + MOST_COMMITS
         while not rest.has_come():
             if (
                 scheduler.now > until
                 or scheduler.steps > most_steps
+                or database.commits > most_commits
                 or world.statements > world.most_statements
             ):
                 raise Stuck("the world does not come to rest")

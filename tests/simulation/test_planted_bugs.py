@@ -16,6 +16,7 @@ from aion.store import (
     claims,
     dialects,
     finishing,
+    histories,
     outgoing,
     publishing,
     schedules,
@@ -115,6 +116,10 @@ PLANTED: dict[str, tuple[int, Callable[[], Any]]] = {
     "nobody notices that a schedule's run has ended": (
         1,
         lambda: mock.patch.object(schedules, "with_ended_runs", return_value=[]),
+    ),
+    "what an operation writes lies before the last event": (
+        148,
+        lambda: mock.patch.object(histories, "time_behind", lambda run_id, now: now),
     ),
     "children hear nothing of their parent's close": (
         4,
