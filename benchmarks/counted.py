@@ -55,6 +55,28 @@ def counting(path: Path) -> Iterator[Counter]:
         del os.environ[_VARIABLE]
 
 
+@contextmanager
+def counted_pipelines(counter: Counter | None = None) -> Iterator[list[str]]:
+    """Count what is sent through pipelines, past Django: in a counter if one is given, and in a list."""
+    from aion.store.pipelines import Pipeline
+
+    sent: list[str] = []
+    send = Pipeline.send
+
+    def counted(self: Pipeline, sql: str, *arguments: Any, **options: Any) -> Any:
+        sent.append(sql)
+        if counter is not None:
+            sent.clear()
+            counter.add()
+        return send(self, sql, *arguments, **options)
+
+    Pipeline.send = counted  # type: ignore[method-assign]
+    try:
+        yield sent
+    finally:
+        Pipeline.send = send  # type: ignore[method-assign]
+
+
 def count_here_if_asked() -> None:
     """Count the statements of this process, where its starter wants to know them."""
     from django.db.backends.signals import connection_created
@@ -69,3 +91,4 @@ def count_here_if_asked() -> None:
         connection.queries_log = _CountedLog(counter)
 
     connection_created.connect(count, weak=False)
+    counted_pipelines(counter).__enter__()  # for as long as the process lives

@@ -36,6 +36,9 @@ class Waiter(Protocol):
     def wait(self, timeout: float) -> bool:
         """Block until rung, at most `timeout` seconds; tell whether it was. No ring is lost in between."""
 
+    def wait_for_urgent(self, timeout: float) -> None:
+        """Block until an urgent ring, at most `timeout` seconds. `wait` hears of what was rung besides."""
+
     def ring(self) -> None:
         """Wake this waiter only. Safe from any thread and from signal handlers."""
 
@@ -51,8 +54,8 @@ class Bell(Protocol):
     drives: bool
     """Whether waiting is what brings runs on, in the waiting thread: in tests only."""
 
-    def ring_loops(self) -> None:
-        """Wake the turn loops: some run has a message."""
+    def ring_loops(self, *, urgent: bool = True) -> None:
+        """Wake the turn loops: some run has a message. One that is not urgent can wait for a moment."""
 
     def ring_activities(self) -> None:
         """Wake those who run activities without a broker: some attempt waits."""

@@ -46,7 +46,7 @@ def complete(
         activity_id=attempt.order.activity_id, result=msgspec.Raw(result), attempt=attempt.number
     )
     finishing.finish(attempt, event, worker=worker, now=clock.now(), successor=successor)
-    bell.ring_loops_after_commit()
+    bell.ring_loops_after_commit(urgent=False)
     announcing.completed_after_commit(attempt)
 
 
@@ -60,7 +60,7 @@ def confirm_cancel(attempt: Attempt, *, reason: str = "", worker: str = "") -> N
         activity_id=attempt.order.activity_id, reason=reason, attempt=attempt.number
     )
     finishing.finish(attempt, event, worker=worker, now=clock.now())
-    bell.ring_loops_after_commit()
+    bell.ring_loops_after_commit(urgent=False)
 
 
 def fail(
@@ -107,7 +107,7 @@ def _give_up(
             activity_id=attempt.order.activity_id, failure=failure, attempt=attempt.number
         )
         finishing.finish(attempt, event, worker=worker, now=now)
-        bell.ring_loops_after_commit()
+        bell.ring_loops_after_commit(urgent=False)
         announcing.failed_after_commit(attempt, failure, error=error, final=True)
     return False
 

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 
 from django.db import transaction
 
@@ -39,9 +40,10 @@ def after_commit(action: Callable[[], None]) -> None:
 
 
 class SeldomRinging:
-    """Rings the loops for one who has much to tell them: at once, then once for all that follows in a moment.
+    """Rings the loops for one who has many outcomes to tell them.
 
-    Whoever makes one sees to it that somebody catches up.
+    It rings at once, then once for all that follows in a moment. Whoever makes one sees to it that somebody
+    catches up.
     """
 
     def __init__(self, pause: float) -> None:
@@ -64,7 +66,7 @@ class SeldomRinging:
         if self._owed:
             self._owed = False
             self._rung_at = clock.monotonic()
-            the_bell().ring_loops()
+            the_bell().ring_loops(urgent=False)
 
 
 _seldom: ContextVar[SeldomRinging | None] = ContextVar("aion_seldom_ringing", default=None)
@@ -81,10 +83,10 @@ def seldom(ringing: SeldomRinging) -> Iterator[None]:
         ringing.catch_up()
 
 
-def ring_loops_after_commit() -> None:
+def ring_loops_after_commit(*, urgent: bool = True) -> None:
     """Wake the turn loops once the caller's transaction is visible to them."""
     ringing = _seldom.get()
-    after_commit(the_bell().ring_loops if ringing is None else ringing.ring)
+    after_commit(partial(the_bell().ring_loops, urgent=urgent) if ringing is None else ringing.ring)
 
 
 def ring_for_activities_after_commit() -> None:

@@ -1,11 +1,16 @@
-"""One look at everything that a tick cares for: what there is none of costs no statement of its own."""
+"""One look at everything that a tick cares for, and at when the next attempt is due.
+
+What there is none of costs no statement of its own.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
 
-from aion.store.attempts import ANY_PRIORITY
+from aion.core.priority import ALL as PRIORITIES
+from aion.store.attempts import ANY_PRIORITY, fronts
 from aion.store.dialects import connection, dialect
 
 
@@ -42,3 +47,18 @@ def look(*, now: dt.datetime, silent_since: dt.datetime, published_before: dt.da
     with connection().cursor() as cursor:
         cursor.execute(_LOOK, [time(moment) for moment in moments])
         return DueWork(*(bool(found) for found in cursor.fetchone()))
+
+
+def next_ready(*, queues: Sequence[str] = ()) -> dt.datetime | None:
+    """Give when the next unclaimed attempt is due, in the past where one waits; None when there is none."""
+    sql = dialect()
+    where, parameters = "TRUE", list[Any]()
+    if queues:
+        where, parameters = sql.among("task_queue", "text"), [sql.many(queues)]
+    with connection().cursor() as cursor:
+        cursor.execute(
+            f"SELECT min(next_attempt_at) FROM ({fronts('next_attempt_at', where)}) AS next",
+            [*parameters, 1] * len(PRIORITIES),
+        )
+        (found,) = cursor.fetchone()
+    return None if found is None else sql.read_time(found)

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
+from typing import Final
 
 from django.db import Error as DatabaseError
 from django.db import connections
@@ -14,7 +15,7 @@ from django.db import connections
 from aion.conf import settings
 from aion.operations.bell import the_bell
 from aion.operations.clock import clock
-from aion.store import activities
+from aion.store import activities, due_work
 from aion.store.workers import WorkerIdentity
 from aion_engine.runtime import execution
 from aion_engine.runtime.execution import Running
@@ -22,6 +23,8 @@ from aion_engine.runtime.hygiene import tidy_connections
 from aion_engine.runtime.stop_watch import tell_shutdown
 
 log = logging.getLogger("aion.activities")
+
+_LOOK: Final = 0.25  # seconds between two looks at what waits and could not be begun
 
 
 class ActivityPool:
@@ -71,19 +74,25 @@ class ActivityPool:
     def _claim(self) -> None:
         while not self._stopping.is_set():
             try:
-                found = self._claim_some()
+                if not self._claim_some():
+                    self._waiter.wait(self._longest())
             except DatabaseError as error:
                 log.warning("Activities cannot be claimed: %s", error)
                 connections[settings.DATABASE].close()
                 self._stopping.wait(1)
                 continue
-            if not found:
-                self._waiter.wait(self._longest())
         connections[settings.DATABASE].close()
 
     def _longest(self) -> float:
-        """Retries come due without a ring, so look at least this often."""
-        return min(float(settings.POLL_INTERVAL), 0.25)
+        """Give the seconds until something comes due without a ring, or a lost ring is made up for."""
+        if not self._bell.listens or self._free <= 0:
+            return min(float(settings.POLL_INTERVAL), _LOOK)
+        longest = float(settings.BELL_POLL_INTERVAL)
+        due = due_work.next_ready(queues=self._queues)
+        if due is None:
+            return longest
+        left = (due - clock.now()).total_seconds()
+        return min(left, longest) if left > 0 else _LOOK
 
     def _claim_some(self) -> bool:
         free = self._free

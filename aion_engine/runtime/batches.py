@@ -26,6 +26,9 @@ class Batch:
         default_factory=list
     )  # runs with updates to answer
     others_wait: bool = True  # whether there is mail, or a due timer, for anyone
+    patient: bool = (
+        False  # its runs have taken some outcomes of many, and their code does not go on
+    )
     posted: bool = False  # messages went to mailboxes, maybe to these very runs
     locals: list[tuple[Claimed, Instance]] = dataclasses.field(default_factory=list)
     committed: list[Callable[[], object]] = dataclasses.field(

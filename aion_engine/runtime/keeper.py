@@ -61,6 +61,7 @@ class Keeper:
         self._strangers = Strangers(worker.id)
         self._next_beat = 0.0
         self._next_tick_check = 0.0
+        self._ticked = False
 
     def start(self) -> None:
         """Register the worker and begin to keep it."""
@@ -102,8 +103,9 @@ class Keeper:
             self._next_beat = now + settings.LEASE / 3
         self._look_at_attempts(also_idle=beats)
         if self._ticks and now >= self._next_tick_check:
-            self._next_tick_check = now + self._tick_after / 2
-            self._tick_if_stale()
+            self._ticked = self._tick_if_stale()
+            # Whose own tick was the last one need not look before it is stale.
+            self._next_tick_check = now + self._tick_after * (1 if self._ticked else 0.5)
             self._pruning.begin_if_late()
 
     def _beat(self) -> None:
@@ -128,11 +130,13 @@ class Keeper:
             self._board.write(notice)
             _give_up_dead_children(self.worker, held)
 
-    def _tick_if_stale(self) -> None:
-        last = workers.last_tick()
-        stale = dt.timedelta(seconds=self._tick_after)
-        if last is None or clock.now() - last > stale:
-            tick()
+    def _tick_if_stale(self) -> bool:
+        """Tick where nobody has for a while; tell whether this was the one who did."""
+        if not self._ticked:
+            last = workers.last_tick()
+            if last is not None and clock.now() - last <= dt.timedelta(seconds=self._tick_after):
+                return False
+        return tick().ran
 
 
 def _give_up_dead_children(worker: WorkerIdentity, held: Iterable[Held]) -> None:

@@ -23,16 +23,25 @@ class LocalWaiter:
         self._bell = bell
         self._topic = topic
         self._event = threading.Event()
+        self._urgent = threading.Event()
 
-    def ring(self) -> None:
+    def ring(self, *, urgent: bool = True) -> None:
         """Wake the waiter."""
         self._event.set()
+        if urgent:
+            self._urgent.set()
 
     def wait(self, timeout: float) -> bool:
         """Block until rung."""
         rung = self._event.wait(timeout)
         self._event.clear()
+        self._urgent.clear()
         return rung
+
+    def wait_for_urgent(self, timeout: float) -> None:
+        """Block until an urgent ring; what is rung besides is there for the next wait."""
+        self._urgent.wait(timeout)
+        self._urgent.clear()
 
     def close(self) -> None:
         """Stop listening."""
@@ -50,9 +59,9 @@ class PollingBell:
         self._lock = threading.Lock()
         self._waiters: dict[str, list[LocalWaiter]] = defaultdict(list)
 
-    def ring_loops(self) -> None:
+    def ring_loops(self, *, urgent: bool = True) -> None:
         """Wake the loops of this process."""
-        self._ring(LOOPS)
+        self._ring(LOOPS, urgent=urgent)
 
     def ring_activities(self) -> None:
         """Wake the activity pools of this process."""
@@ -79,13 +88,13 @@ class PollingBell:
         """Nothing that it needs could be away."""
         return ""
 
-    def _ring(self, topic: str) -> None:
+    def _ring(self, topic: str, *, urgent: bool = True) -> None:
         if topic not in self._waiters:
             return
         with self._lock:
             waiters = list(self._waiters.get(topic, ()))
         for waiter in waiters:
-            waiter.ring()
+            waiter.ring(urgent=urgent)
 
     def _join(self, topic: str) -> LocalWaiter:
         waiter = self.waiter(self, topic)

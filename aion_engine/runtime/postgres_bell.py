@@ -16,6 +16,7 @@ from aion.store.dialects import alias, connection
 from aion_engine.runtime.polling_bell import ACTIVITIES, LOOPS, Complaints, LocalWaiter, PollingBell
 
 _CHANNEL: Final = "aion_bell"
+_LATER: Final = ", later"  # behind the topic of a ring that is not urgent
 _RECONNECT: Final = 0.5  # seconds between two attempts to listen
 _IDLE: Final = 10.0  # seconds without a waiter after which the listening connection is closed
 
@@ -35,9 +36,9 @@ class PostgresBell(PollingBell):
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
 
-    def ring_loops(self) -> None:
+    def ring_loops(self, *, urgent: bool = True) -> None:
         """Wake every loop."""
-        self._notify([LOOPS])
+        self._notify([LOOPS if urgent else LOOPS + _LATER])
 
     def ring_activities(self) -> None:
         """Wake every activity pool."""
@@ -95,7 +96,8 @@ class PostgresBell(PollingBell):
                 self._ring(topic)  # rings may have been missed before
             while not self._ended():
                 for note in listener.notifies(timeout=_IDLE):
-                    self._ring(note.payload)
+                    topic = note.payload.removesuffix(_LATER)
+                    self._ring(topic, urgent=topic == note.payload)
 
     def _ended(self) -> bool:
         with self._lock:

@@ -33,6 +33,7 @@ def _prefix() -> str:
     return f"aion:bell:{connection().settings_dict['NAME']}:"
 
 
+_LATER: Final = b"later"  # what a ring says that is not urgent
 _SILENCE: Final = 1.0  # seconds without publishing after a failure
 _RECONNECT: Final = 0.5  # seconds between two attempts to listen
 _ERRORS: Final = (redis.RedisError, OSError)
@@ -66,9 +67,9 @@ class RedisBell(PollingBell):
 
     # --- ringing ---
 
-    def ring_loops(self) -> None:
+    def ring_loops(self, *, urgent: bool = True) -> None:
         """Wake every loop."""
-        self._publish([LOOPS])
+        self._publish([LOOPS], b"" if urgent else _LATER)
 
     def ring_activities(self) -> None:
         """Wake every activity pool."""
@@ -87,26 +88,26 @@ class RedisBell(PollingBell):
             return f"Redis cannot be reached: {type(error).__name__}: {error}"
         return ""
 
-    def _publish(self, topics: list[str]) -> None:
+    def _publish(self, topics: list[str], what: bytes = b"") -> None:
         self._after_fork()
         if time.monotonic() >= self._silent_until:
             try:
-                self._send(topics)
+                self._send(topics, what)
             except _ERRORS as error:
                 self._complaints.log(error)
                 self._silent_until = time.monotonic() + _SILENCE
             else:
                 return
         for topic in topics:
-            self._ring(topic)
+            self._ring(topic, urgent=what != _LATER)
 
-    def _send(self, topics: list[str]) -> None:
+    def _send(self, topics: list[str], what: bytes) -> None:
         if len(topics) == 1:  # most have one, and a pipeline costs as much again
-            self._client.publish(self._prefix + topics[0], b"")
+            self._client.publish(self._prefix + topics[0], what)
             return
         pipeline = self._client.pipeline(transaction=False)
         for topic in topics:
-            pipeline.publish(self._prefix + topic, b"")
+            pipeline.publish(self._prefix + topic, what)
         pipeline.execute()
 
     # --- listening ---
@@ -165,11 +166,12 @@ class RedisBell(PollingBell):
         while True:
             message = subscription.get_message(timeout=5)
             if message is not None:
-                self._heard(message["type"], message["channel"].decode().removeprefix(self._prefix))
+                topic = message["channel"].decode().removeprefix(self._prefix)
+                self._heard(message["type"], topic, message["data"])
 
-    def _heard(self, kind: str, topic: str) -> None:
+    def _heard(self, kind: str, topic: str, what: object) -> None:
         if kind == "message":
-            self._ring(topic)
+            self._ring(topic, urgent=what != _LATER)
         elif kind == "subscribe" and topic in self._confirmed:
             self._confirmed[topic].set()
 

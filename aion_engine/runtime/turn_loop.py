@@ -51,6 +51,7 @@ _NOT_OURS: Final = 0.02
 _SECOND: Final = dt.timedelta(seconds=1)
 _GRACE: Final = 0.0005  # seconds: the pause in which further local outcomes may join a commit
 _MOST_GRACE: Final = 0.01
+_PATIENCE: Final = 0.03  # seconds in which further outcomes of many may come
 _BREATH: Final = 0.002
 _FEW: Final = 16  # runs of a small batch
 _LOOK: Final = 0.1
@@ -157,8 +158,12 @@ class TurnLoop:
 
         A batch costs much the same for one run and for ten. Whoever takes steps one by one does not wait, nor
         does what this batch has posted. Where a batch has most likely taken all there was, the next one waits
-        for a ring first: who was rung by this one has work for the processors now.
+        for a ring first: who was rung by this one has work for the processors now. A run that waits for many
+        activities is brought on by a few of their outcomes now and then, as long as nothing urgent comes.
         """
+        if batch.patient and batch.seen and not self.local.busy:
+            self._waiter.wait_for_urgent(_PATIENCE)
+            return
         if len(batch.seen) >= _FEW or batch.left or batch.posted or self.local.busy:
             return
         if len(batch.handovers) > 1:

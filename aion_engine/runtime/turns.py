@@ -69,6 +69,8 @@ log_held = logging.getLogger("aion.turns.held")
 Outcomes = Mapping[uuid.UUID, Sequence[ActivityOutcome]]
 
 
+_HANDFUL = 4  # runs
+_MANY = 16  # pending activities of one run, of which the next will hardly be the one that counts
 _BYTES_PER_EVENT = 200  # a guess that the cache's limit needs until the row says it
 
 
@@ -161,6 +163,8 @@ class Turns:
                 if work.instance is not None:
                     self.cache.put(work.run, work.instance, work.run.history_bytes)
         self.write(writes, batch, now, [one.run for one in claimed])
+        batch.patient = not batch.left and len(writes.runs) == len(touched) <= _HANDFUL
+        batch.patient &= all(map(_waits_for_many, touched, writes.runs))
 
     def write(
         self, writes: TurnWrites, batch: Batch, now: dt.datetime, runs: Iterable[RunRow]
@@ -337,6 +341,19 @@ class Turns:
         except PayloadUnavailable as error:
             # The code will still wait for them, and they run again.
             log.warning("Local outcomes of run %s are lost: %s", work.run.id, error)
+
+
+def _waits_for_many(work: Work, update: RunUpdate) -> bool:
+    """Tell whether a run's turn has recorded outcomes of remote activities only, of many that are pending."""
+    one, instance = work.claimed, work.instance
+    return (
+        instance is not None
+        and update.closed_at is None
+        and not one.timers
+        and all(message.kind.startswith("Activity") for message in one.messages)
+        and update.gained_events <= len(one.messages)
+        and len(instance.activities.pending) >= _MANY
+    )
 
 
 def _do(action: Callable[[], object]) -> None:

@@ -69,6 +69,9 @@ class DrivingWaiter:
             )
         return _drivers[0].drive(self._run_id, timeout)
 
+    def wait_for_urgent(self, timeout: float) -> None:
+        """Nobody rings."""
+
     def ring(self) -> None:
         """Nobody sleeps."""
 
@@ -82,7 +85,7 @@ class DrivingBell:
     listens = False
     drives = True
 
-    def ring_loops(self) -> None:
+    def ring_loops(self, *, urgent: bool = True) -> None:
         """Nothing waits for it."""
 
     def ring_activities(self) -> None:

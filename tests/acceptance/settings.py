@@ -14,6 +14,10 @@ import os
 from django.conf import global_settings
 
 from config.settings.test import *  # noqa: F403
+from config.settings.test import DATABASES
+
+# Servers are killed here, and what was committed must be there afterwards.
+DATABASES["default"].get("OPTIONS", {}).pop("options", None)
 
 _broker = os.environ.get("AION_ACCEPTANCE_BROKER")
 if _broker:

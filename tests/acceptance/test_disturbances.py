@@ -24,7 +24,7 @@ from aion.operations import bell
 from tests.sample.models import Effect
 from tests.sample.workflows import call
 
-bell.the_bell().ring_loops = lambda: os._exit(9)  # the first thing that follows the commit
+bell.the_bell().ring_loops = lambda **_: os._exit(9)  # the first thing that follows the commit
 with transaction.atomic():
     Effect.objects.create(key="the caller's own row")
     client.start_workflow(call, "leave_mark_once", ["abandoned"], id="abandoned")

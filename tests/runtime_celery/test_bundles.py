@@ -307,7 +307,7 @@ def test_rings_in_a_row_are_one_now_and_one_for_the_rest(monkeypatch: pytest.Mon
     rung: list[int] = []
 
     class Bell:
-        def ring_loops(self) -> None:
+        def ring_loops(self, *, urgent: bool = True) -> None:
             rung.append(1)
 
     monkeypatch.setattr(bell, "the_bell", Bell)

@@ -47,6 +47,20 @@ def test_a_ring_reaches_those_who_wait_for_it() -> None:
     stranger.close()
 
 
+def test_a_ring_that_is_not_urgent_disturbs_nobody_who_gathers() -> None:
+    bell = PostgresBell()
+    waiter = bell.loop_waiter()
+    waiter.wait(0.1)
+
+    PostgresBell().ring_loops(urgent=False)
+    eventually(waiter._event.is_set)
+    assert not waiter._urgent.is_set()
+    PostgresBell().ring_loops()
+    waiter.wait_for_urgent(30)
+    assert waiter.wait(0), "it hears of the first all the same"
+    waiter.close()
+
+
 def test_a_ring_after_the_commit_of_a_rolled_back_transaction_is_none() -> None:
     bell = PostgresBell()
     waiter = bell.loop_waiter()

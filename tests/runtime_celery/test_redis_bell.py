@@ -13,6 +13,7 @@ from aion.core.ids import uuid7
 from aion_engine.runtime import redis_bell
 from aion_engine.runtime.redis_bell import RedisBell
 from tests.acceptance.servers import OwnRedis, own_redis
+from tests.support.waiting import eventually
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def test_an_outage_costs_no_time_and_ends_by_itself(server: OwnRedis) -> None:
 
     server.stop()
     begin = time.monotonic()
-    with mock.patch.object(here._client, "pipeline", wraps=here._client.pipeline) as tries:
+    with mock.patch.object(here._client, "publish", wraps=here._client.publish) as tries:
         for _ in range(200):
             here.ring_loops()
     silences = (time.monotonic() - begin) / redis_bell._SILENCE
@@ -77,6 +78,21 @@ def test_an_outage_costs_no_time_and_ends_by_itself(server: OwnRedis) -> None:
 
     server.start()
     assert rings_arrive(here, there, within=30)
+    waiter.close()
+
+
+def test_a_ring_that_is_not_urgent_disturbs_nobody_who_gathers(server: OwnRedis) -> None:
+    here, there = RedisBell(), RedisBell()
+    assert rings_arrive(here, there, within=30)
+    waiter = there.loop_waiter()
+    waiter.wait(0.1)
+
+    here.ring_loops(urgent=False)
+    eventually(waiter._event.is_set)
+    assert not waiter._urgent.is_set()
+    here.ring_loops()
+    waiter.wait_for_urgent(30)
+    assert waiter.wait(0), "it hears of the first all the same"
     waiter.close()
 
 

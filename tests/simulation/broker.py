@@ -80,7 +80,7 @@ class Bell:
 
     listens = drives = False
 
-    def ring_loops(self) -> None:
+    def ring_loops(self, *, urgent: bool = True) -> None:
         world = worlds.current
         for actor in world.scheduler.actors:
             if actor.hears_bells and not world.faults.loses_ring():
@@ -112,6 +112,9 @@ class Waiter:
             worlds.current.scheduler.sleep(timeout, hears_bells=True)
         self.rung = False
         return True
+
+    def wait_for_urgent(self, timeout: float) -> None:
+        worlds.current.scheduler.sleep(timeout)
 
     def ring(self) -> None:
         self.rung = True

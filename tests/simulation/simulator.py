@@ -32,7 +32,9 @@ from tests.support import kit
 
 MOST_STEPS = 12_000
 STATEMENTS = 8  # for each step, at most
-MOST_COMMITS = 1_000  # after everything is well again: three times what the busiest of many worlds needs
+MOST_COMMITS = (
+    1_000  # after everything is well again: three times what the busiest of many worlds needs
+)
 MOST_SECONDS = 600.0  # of the world's time, after everything is well again
 
 
