@@ -221,8 +221,14 @@ _READERS: dict[str, Callable[[Any], str | None]] = {
 }
 
 
+_NAMES = tuple(field.name for field in dataclasses.fields(Settings))
+
+
 class _Current:
-    """The settings in force, read once and again when Django says that they changed."""
+    """The settings in force, read once and again when Django says that they changed.
+
+    What was read lies in the instance's own attributes, where it is found at once: turns ask for it often.
+    """
 
     def __init__(self) -> None:
         self._settings: Settings | None = None
@@ -230,7 +236,8 @@ class _Current:
 
     def __getattr__(self, name: str) -> Any:
         if self._settings is None:
-            self._settings = Settings.from_dict(getattr(django_settings, "AION", {}))
+            self._settings = read = Settings.from_dict(getattr(django_settings, "AION", {}))
+            vars(self).update({each: getattr(read, each) for each in _NAMES})
         return getattr(self._settings, name)
 
     def port(self, name: str) -> Any:
@@ -259,6 +266,8 @@ class _Current:
         if setting == "AION":
             self._settings = None
             self._ports.clear()
+            for each in _NAMES:
+                vars(self).pop(each, None)
 
 
 settings = _Current()

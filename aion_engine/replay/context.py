@@ -88,6 +88,10 @@ class InstanceContext:
         self.run_id = run_id
         self._lineage = ""  # what the default ids of children begin with, once the run has begun
         self._new_seed = ""
+        self._now: tuple[float, dt.datetime] = (
+            0.0,
+            EPOCH,
+        )  # of the loop's clock, and what it means
         self.started_at: dt.datetime
 
     def begin(self, started: WorkflowStarted, at: dt.datetime) -> None:
@@ -157,7 +161,10 @@ class InstanceContext:
 
     def now(self) -> dt.datetime:
         """Give the time of the event being folded."""
-        return EPOCH + dt.timedelta(microseconds=round(self._loop.now * 1_000_000))
+        seconds = self._loop.now
+        if seconds != self._now[0]:
+            self._now = seconds, EPOCH + dt.timedelta(microseconds=round(seconds * 1_000_000))
+        return self._now[1]
 
     def start_activity(self, call: ActivityCall, site: Site | None) -> asyncio.Future[Any]:
         """Ask for an activity."""

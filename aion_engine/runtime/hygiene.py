@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from typing import Any
+
 from django.db import connections
+from django.db.backends.signals import connection_created
+
+_threads = threading.local()
+
+
+def _connected(**_: Any) -> None:
+    _threads.has_connected = True
+
+
+connection_created.connect(_connected, dispatch_uid="aion.hygiene")
 
 
 def tidy_connections() -> None:
@@ -10,7 +23,10 @@ def tidy_connections() -> None:
 
     What Django does around requests, but for one thing: an age of 0 means "until the end of the request"
     there, and a worker would connect anew for each activity. Here it means that there is no limit.
+    In a thread that has never connected there is nothing to look at, and most activities are such.
     """
+    if not getattr(_threads, "has_connected", False):
+        return
     for connection in connections.all(initialized_only=True):
         if connection.settings_dict["CONN_MAX_AGE"] == 0:
             connection.close_at = None

@@ -24,7 +24,7 @@ import logging
 import threading
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -125,12 +125,15 @@ class LocalActivities:
 
     def take_outcomes(self) -> dict[uuid.UUID, list[ActivityOutcome]]:
         """Give the outcomes that are there, by run, in the order of their arrival."""
-        found: dict[uuid.UUID, list[ActivityOutcome]] = defaultdict(list)
-        while self._outcomes:
-            job, outcome = self._outcomes.popleft()
-            if self._is_current(job):
-                del self._jobs[job.run.id][job.activity.activity_id]
-                found[job.run.id].append(outcome)
+        found: dict[uuid.UUID, list[ActivityOutcome]] = {}
+        outcomes = self._outcomes
+        while outcomes:
+            job, outcome = outcomes.popleft()
+            run_id, activity_id = job.run.id, job.activity.activity_id
+            jobs = self._jobs.get(run_id)
+            if jobs is not None and jobs.get(activity_id) is job:
+                del jobs[activity_id]
+                found.setdefault(run_id, []).append(outcome)
         return found
 
     def _is_current(self, job: Job) -> bool:

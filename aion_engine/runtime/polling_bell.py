@@ -27,8 +27,10 @@ class LocalWaiter:
 
     def ring(self, *, urgent: bool = True) -> None:
         """Wake the waiter."""
-        self._event.set()
-        if urgent:
+        # One that is set already will be heard before whoever waits looks at what is new.
+        if not self._event.is_set():
+            self._event.set()
+        if urgent and not self._urgent.is_set():
             self._urgent.set()
 
     def wait(self, timeout: float) -> bool:

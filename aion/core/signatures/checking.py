@@ -56,14 +56,14 @@ class CallShape:
 
         Raises: TypeError as Python words it, with `what` for the function's name.
         """
-        if not kwargs and self._fewest <= len(args) <= self._most:
-            return
         problem = self.problem(len(args), kwargs)
         if problem is not None:
             raise TypeError(f"{what} {problem}")
 
     def problem(self, count: int, kwargs: Collection[str]) -> str | None:
         """Say what is wrong with a call of so many positional arguments and these keywords."""
+        if not kwargs and self._fewest <= count <= self._most:
+            return None
         positional = self.positional
         if count > len(positional) and self.var_positional is None:
             return _too_many(len(positional), len(self._required_positional), count)
