@@ -65,6 +65,7 @@ _BRANCHES: tuple[Callable[[random.Random, int], Node], ...] = (
     lambda rng, depth: ["timeout", rng.choice(_SECONDS), _node(rng, depth)],
     lambda rng, _: _many(rng),
     lambda rng, _: _left_behind(rng),
+    lambda rng, _: _steps(rng),
     lambda rng, depth: [rng.choice(["try", "saga"]), _node(rng, depth), _node(rng, 0)],
 )
 
@@ -80,6 +81,12 @@ def _many(rng: random.Random) -> Node:
         ]
     )
     return ["gather", [leaf() for _ in range(rng.randint(2, 5))]]
+
+
+def _steps(rng: random.Random) -> Node:
+    """Local steps one behind the other: the worker that owns the run goes on by itself."""
+    steps = [["local", rng.choice(["a", "a", "bad"])] for _ in range(rng.randint(3, 8))]
+    return [rng.choice(["sequence", "sequence", "gather"]), steps]
 
 
 def _left_behind(rng: random.Random) -> Node:

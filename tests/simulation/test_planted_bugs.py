@@ -87,30 +87,30 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 PLANTED: dict[str, tuple[int, Callable[[], Any]]] = {
     "the head of a live instance is not looked at": (
-        12,
+        1,
         lambda: mock.patch.object(InstanceCache, "take", _stale_instances_are_used),
     ),
     "messages are not deleted when they are folded": (
         1,
         lambda: mock.patch.object(turn_taking, "consume", _keep_messages),
     ),
-    "no run is locked": (6, lambda: _without(claims, "lock", "lock_wait")),
+    "no run is locked": (4, lambda: _without(claims, "lock", "lock_wait")),
     "unclaimed activities are not published again": (
         1,
         lambda: mock.patch.object(publishing, "_take", return_value=[]),
     ),
     "the fence is left out of an outcome": (
-        17,
+        4,
         lambda: mock.patch.object(finishing, "fence_of", _no_fence),
     ),
     "an outcome is posted although its row is gone": (
-        17,
+        4,
         lambda: mock.patch.multiple(finishing, _delete=_delete_unseen, dialect=dialects.dialect),
     ),
-    "silence is not noticed": (43, lambda: mock.patch.object(sweeping, "overdue", return_value=[])),
-    "a limit is counted without its lock": (26, lambda: _without(activity_limits, "lock_rows")),
+    "silence is not noticed": (26, lambda: mock.patch.object(sweeping, "overdue", return_value=[])),
+    "a limit is counted without its lock": (350, lambda: _without(activity_limits, "lock_rows")),
     "who found no place is not let in": (
-        21,
+        47,
         lambda: mock.patch.multiple(activity_limits, left=_nothing, _put_off=_put_off_for_good),
     ),
     "nobody notices that a schedule's run has ended": (
@@ -118,15 +118,15 @@ PLANTED: dict[str, tuple[int, Callable[[], Any]]] = {
         lambda: mock.patch.object(schedules, "with_ended_runs", return_value=[]),
     ),
     "what an operation writes lies before the last event": (
-        148,
+        134,
         lambda: mock.patch.object(histories, "time_behind", lambda run_id, now: now),
     ),
     "children hear nothing of their parent's close": (
-        4,
+        12,
         lambda: mock.patch.object(outgoing, "close_children", _nothing),
     ),
     "updates that a close leaves are not answered": (
-        32,
+        4,
         lambda: mock.patch.object(updates, "abandon", _nothing),
     ),
     "a reset loses what the old run was sent": (
