@@ -31,6 +31,13 @@ class Lookahead:
         self, arrival_seq: int, recorded: Sequence[Recorded], *, open_ended: bool = False
     ) -> None:
         """Take the command events of one arrival; `open_ended` if history may break off within them."""
+        self._recorded_count = len(recorded)
+        self._position = 0
+        self._arrival_seq = arrival_seq
+        self._open_ended = open_ended
+        if not recorded:  # most arrivals cause no command at once
+            self._side_effects, self._attributes, self._patches, self._calls = [], [], {}, []
+            return
         self._side_effects = [r for r in recorded if type(r.event) is SideEffectRecorded]
         self._attributes = [
             r.event for r in reversed(recorded) if isinstance(r.event, SearchAttributesUpdated)
@@ -38,10 +45,6 @@ class Lookahead:
         marks = [r.event for r in recorded if isinstance(r.event, PatchMarked)]
         self._patches = {mark.patch_id: mark for mark in marks if not mark.per_call}
         self._calls = [mark for mark in marks if mark.per_call]
-        self._recorded_count = len(recorded)
-        self._position = 0
-        self._arrival_seq = arrival_seq
-        self._open_ended = open_ended
 
     def mark_of(self, wanted: PatchMarked) -> PatchMarked | None:
         """Give the mark that history records here; the wanted one where history breaks off before it."""

@@ -139,6 +139,8 @@ def _replay_group(
         (recorded and _is_terminal(recorded[-1].event)) or open_ended
     ):
         commands.append(instance.terminal)
+    if not recorded and not commands:
+        return commands
     recorded = _without_removed_patches(recorded, commands)
     for command, record in zip(commands, recorded, strict=False):
         compare(command, record)

@@ -24,12 +24,14 @@ def list_page(size: Size) -> Figures:
     figures: dict[str, float] = {}
     statements: set[int] = set()
     for name, read in _READS.items():
+        read()  # what a process looks up once does not count
         with CaptureQueriesContext(connection) as captured:
             read()
         if name != "count":
             statements.add(len(captured))
         figures[name] = percentile(call_durations(read, calls=size["pages"]), 95) * 1000
-    (figures["statements"],) = statements
+    assert len(statements) == 1, statements
+    figures["statements"] = statements.pop()
     return {"": max(figures[name] for name in _READS), **figures}
 
 
