@@ -49,6 +49,13 @@ def _set_paused(run_id: uuid.UUID, status: RunStatus, *, paused: bool) -> None:
             "UPDATE aion_run SET status = %s, owner_id = NULL WHERE id = %s", [str(status), key]
         )
         mailbox.set_parked([run_id], parked=paused, cursor=cursor)
+        # An attempt that ends at this moment looks at the run, and writes its row by what it saw. Who has
+        # locked the row first is seen by the other: the update sees only what was there when it began.
+        cursor.execute(
+            f"SELECT id FROM aion_activitytask WHERE run_id = %s ORDER BY id {dialect().lock_rows}",
+            [key],
+        )
+        cursor.fetchall()
         cursor.execute(
             # What was paused by hand stays so. A message that came meanwhile found nothing to begin.
             "UPDATE aion_activitytask SET paused = (%s OR paused_at IS NOT NULL), "

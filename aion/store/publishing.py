@@ -94,13 +94,17 @@ def unpublish(task_id: uuid.UUID, attempt: int) -> None:
 
 
 def doubt_all(*, now: dt.datetime, stale_after: dt.timedelta) -> None:
-    """Have every unclaimed activity looked at by the next sweep: its message may be lost."""
+    """Have every unclaimed activity looked at by the next sweep: its message may be lost.
+
+    What somebody holds is passed by: to wait with other rows in hand could end in a deadlock.
+    """
     sql = dialect()
     stale = now - stale_after - dt.timedelta(microseconds=1)
     with connection().cursor() as cursor:
         cursor.execute(
-            "UPDATE aion_activitytask SET published_at = %s "
-            "WHERE state = 'scheduled' AND published_at > %s",
+            "UPDATE aion_activitytask SET published_at = %s WHERE id IN (SELECT id FROM "
+            "aion_activitytask WHERE state = 'scheduled' AND published_at > %s "
+            f"{sql.lock_free_rows})",
             [sql.time(stale), sql.time(stale)],
         )
 

@@ -220,3 +220,25 @@ def test_an_activity_of_a_run_that_is_paused_meanwhile_stays_paused(
     handle.resume()
     behind(handle.pause, handle.activity("1").unpause).done()
     assert ActivityTask.objects.get().paused is True
+
+
+@pytest.mark.parametrize("operation", ["resume", "pause"])
+def test_an_attempt_that_fails_at_the_same_moment_is_not_left_as_its_run_was(
+    operation: str, engine: Engine, handle: client.WorkflowHandle
+) -> None:
+    """It looks at the run before the operation is committed, and commits its row behind that."""
+    running = engine.begin()
+    assert running is not None
+    if operation == "resume":
+        handle.pause()
+
+    def fail() -> None:
+        assert activity_outcome.fail(running.attempt, Failure(type="ValueError", message="no"))
+
+    with uncommitted(fail):
+        operator = in_thread(getattr(handle, operation))
+        eventually(lambda: somebody_waits_for_a_lock() or not operator.is_alive())
+    operator.done()
+
+    task = ActivityTask.objects.get()
+    assert (task.state, task.paused) == ("scheduled", operation == "pause")

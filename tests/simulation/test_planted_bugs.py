@@ -108,7 +108,7 @@ PLANTED: dict[str, tuple[int, Callable[[], Any]]] = {
         lambda: mock.patch.multiple(finishing, _delete=_delete_unseen, dialect=dialects.dialect),
     ),
     "silence is not noticed": (26, lambda: mock.patch.object(sweeping, "overdue", return_value=[])),
-    "a limit is counted without its lock": (350, lambda: _without(activity_limits, "lock_rows")),
+    "a limit is counted without its lock": (790, lambda: _without(activity_limits, "lock_rows")),
     "who found no place is not let in": (
         47,
         lambda: mock.patch.multiple(activity_limits, left=_nothing, _put_off=_put_off_for_good),
