@@ -71,7 +71,8 @@ def test_the_usual_priority_is_in_no_event(engine: Engine) -> None:
     handle = engine.start("family")
     engine.turns()
 
-    stored = Event.objects.filter(run_id=handle.run_id).values_list("kind", "attributes")
+    events = Event.objects.filter(run_id=handle.run_id).order_by("seq")
+    stored = events.values_list("kind", "attributes")
     said = [kind for kind, attributes in stored if "priority" in attributes]
     assert said == ["ChildWorkflowStarted", "ActivityScheduled"], "of those that were told"
     assert client.get_workflow_handle("heir").describe().priority == 3

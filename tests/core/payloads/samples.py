@@ -39,7 +39,7 @@ class Mixed(enum.Enum):
     WORD = "word"
 
 
-class Right(enum.Flag):
+class Right(enum.Flag, boundary=enum.STRICT):  # early releases of Python 3.11 have another default
     READ = 1
     WRITE = 2
 
