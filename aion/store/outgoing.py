@@ -150,7 +150,8 @@ def close_children(
         f"SELECT id, CASE parent_close_policy WHEN 'terminate' THEN '{TERMINATE}' "
         "ELSE 'CancelRequested' END, '{\"reason\":\"its parent closed\"}', "
         f"{'%s::timestamptz' if sql.name == 'postgresql' else '%s'}, {sql.false}, priority "
-        f"FROM aion_run WHERE {sql.among('parent_run_id', 'uuid')} AND closed_at IS NULL "
+        # IS TRUE hides what is open from the planner: it would walk over all open runs for a few children.
+        f"FROM aion_run WHERE {sql.among('parent_run_id', 'uuid')} AND (closed_at IS NULL) IS TRUE "
         f"AND parent_close_policy <> 'abandon' AND NOT {sql.among('id', 'uuid')}",
         [sql.time(now), sql.many(parents), sql.many(spared)],
     )
