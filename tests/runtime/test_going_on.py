@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError
 
 from aion import client
-from aion.conf import settings as aion_settings
 from aion.models import Event, Run
 from aion.operations.pause import pause, resume
 from aion.store import turns
 from aion_engine.runtime.turns import Turns
 from tests.support import kit
 from tests.support.engine import Engine
+from tests.support.locks import locked
 from tests.support.rows import kinds_of
 from tests.support.tuning import tuned_session
 from tests.support.waiting import eventually
@@ -266,34 +265,10 @@ def test_history_limits_hold_without_a_claim(engine: Engine, settings: Any) -> N
     assert Run.objects.get().head_seq <= 12
 
 
-@contextlib.contextmanager
-def locked(run_id: str | None) -> Iterator[None]:
-    """Hold the lock of a run's row in a transaction of another connection, as a slow sender does."""
-    begun, end = threading.Event(), threading.Event()
-
-    def hold() -> None:
-        try:
-            with transaction.atomic(using=aion_settings.DATABASE):
-                list(Run.objects.select_for_update(no_key=True).filter(id=run_id))
-                begun.set()
-                assert end.wait(30)
-        finally:
-            begun.set()
-            connections.close_all()
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert begun.wait(30)
-    try:
-        yield
-    finally:
-        end.set()
-        thread.join()
-
-
 @pytest.mark.postgres
 def test_a_sender_that_holds_the_row_keeps_nobody_waiting(engine: Engine) -> None:
     slow = a_step_further(engine)
+    assert slow.run_id is not None
     with locked(slow.run_id):
         engine.loop.step()
         assert steps_done(slow.run_id) == 1

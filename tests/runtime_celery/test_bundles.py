@@ -17,6 +17,7 @@ from aion.models import ActivityTask
 from aion.operations import activity_outcome, bell
 from aion.operations.bell import SeldomRinging
 from aion.store import activities, finishing
+from aion.store.attempts import Attempt
 from aion_engine.runtime import bundles, celery_activities, execution
 from aion_engine.runtime.bundles import Bundle, Watcher, size_of
 from aion_engine.runtime.durations import LONG, Durations
@@ -325,23 +326,28 @@ def test_rings_in_a_row_are_one_now_and_one_for_the_rest(monkeypatch: pytest.Mon
 # --- an outcome and the next beginning ------------------------------------------------------------
 
 
-@pytest.mark.postgres
-@pytest.mark.django_db(transaction=True)
-def test_a_result_does_not_wait_for_its_successors_row(clock: StandingClock) -> None:
-    """A turn that takes both back would wait for the first, and hold the second: a deadlock."""
+def an_attempt_and_the_next(clock: StandingClock) -> tuple[Attempt, finishing.Successor]:
+    """Begin one of two activities; the other is to be begun with its outcome."""
     first, second = asked(2)
     owner = uuid.uuid4()
     attempt = activities.claim_attempt(first, 1, owner_id=owner, pid=1, now=clock.at)
     row = activities.find(second)
     assert attempt is not None
     assert row is not None
-    successor = finishing.Successor(row, owner, 1, clock.at)
+    return attempt, finishing.Successor(row, owner, 1, clock.at)
 
-    with locked_activity(second), short_patience():
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_result_does_not_wait_for_its_successors_row(clock: StandingClock) -> None:
+    """A turn that takes both back would wait for the first, and hold the second: a deadlock."""
+    attempt, successor = an_attempt_and_the_next(clock)
+
+    with locked_activity(successor.row.id), short_patience():
         activity_outcome.complete(attempt, b"1", successor=successor)
 
     assert not successor.begun
-    assert [task.id for task in ActivityTask.objects.all()] == [second]
+    assert [task.id for task in ActivityTask.objects.all()] == [successor.row.id]
     assert ActivityTask.objects.get().state == "scheduled"
 
 
@@ -358,19 +364,13 @@ def short_patience() -> Iterator[None]:
 def test_a_result_begins_its_successor_in_the_same_statement_where_it_can(
     clock: StandingClock,
 ) -> None:
-    first, second = asked(2)
-    owner = uuid.uuid4()
-    attempt = activities.claim_attempt(first, 1, owner_id=owner, pid=1, now=clock.at)
-    row = activities.find(second)
-    assert attempt is not None
-    assert row is not None
-    successor = finishing.Successor(row, owner, 1, clock.at)
+    attempt, successor = an_attempt_and_the_next(clock)
 
     activity_outcome.complete(attempt, b"1", successor=successor)
 
-    now = ActivityTask.objects.get(id=second)
+    now = ActivityTask.objects.get(id=successor.row.id)
     begun = now.state == "running"
     assert successor.begun is begun
     assert begun == (finishing.dialect().name == "postgresql")
     if begun:
-        assert (now.owner_id, now.started_at, now.pid) == (owner, clock.at, 1)
+        assert (now.owner_id, now.started_at, now.pid) == (successor.owner_id, clock.at, 1)
