@@ -50,12 +50,12 @@ class Question:
     ) -> None:
         """Lock the runs, and ask. Must run inside a transaction; the locks last until its end."""
         self._runs = runs
-        self._locked, self._mail, self._others = (dialects.cursor() for _ in range(3))
+        self._locked, self._mail = dialects.cursor(), dialects.cursor()
         _lock(self._locked, runs, worker_id)
         ids = [dialect().many(run.id for run in runs)]
         among = dialect().joined("aion_message", "run_id", "uuid")
         self._mail.execute(f"SELECT t.run_id FROM {among}", ids)
-        _ask_for_others(self._others, worker_id, now, queues)
+        self._look = Look(worker_id, now, queues)
         dialects.send_now()
 
     def answer(self) -> Standing:
@@ -63,7 +63,7 @@ class Question:
         return Standing(
             _unchanged(self._runs, self._locked.fetchall()),
             {dialect().read_uuid(row[0]) for row in self._mail.fetchall()},
-            any(row[0] for row in self._others.fetchall()),
+            self._look.found(),
         )
 
 
